@@ -1,4 +1,4 @@
-"""What stands before the loop (parameters, nets, optimisers), training statements, and the end.
+"""What stands before the loop (parameters, nets, optimisers), training statements, and the end."""
 
 from __future__ import annotations
 
