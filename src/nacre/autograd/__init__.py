@@ -1,0 +1,1 @@
+"""Backward as a function from graph to graph, and the modes that switch recording of it."""

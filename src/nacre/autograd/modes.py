@@ -1,0 +1,139 @@
+"""Whether gradients are recorded: `no_grad` and its relatives, as context managers and decorators."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+from nacre.ir.trace import TRACE
+
+
+class _Mode:
+    """A context manager that is also a decorator, for functions and generators."""
+
+    def __call__(self, function):
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def steps(*args, **kwargs):
+                generator = function(*args, **kwargs)
+                sent = None
+                while True:
+                    try:
+                        with self.clone():
+                            value = generator.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                    sent = yield value
+
+            return steps
+
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class _Fixed(_Mode):
+    _to = False
+
+    def __new__(cls, function=None):
+        made = super().__new__(cls)
+        return made if function is None else made(function)
+
+    def __init__(self, function=None):
+        self._before = True
+
+    def clone(self):
+        """A fresh manager of the same mode."""
+        return type(self)()
+
+    def __enter__(self):
+        self._before = TRACE.grad
+        TRACE.grad = self._to
+        return self
+
+    def __exit__(self, *exc):
+        TRACE.grad = self._before
+
+
+class no_grad(_Fixed):
+    """Do not record gradients inside: results have `requires_grad=False`.
+
+    Example:
+        >>> x = nacre.ones(1, requires_grad=True)
+        >>> with nacre.no_grad():
+        ...     (x * 2).requires_grad
+        False
+    """
+
+
+class enable_grad(_Fixed):
+    """Record gradients inside, also within `no_grad`."""
+
+    _to = True
+
+
+class set_grad_enabled(_Mode):
+    """Record gradients or not by a flag; takes effect when called, undone when used in `with`."""
+
+    def __init__(self, mode: bool):
+        self._before = TRACE.grad
+        self._to = bool(mode)
+        TRACE.grad = self._to
+
+    def clone(self):
+        """A fresh manager of the same mode."""
+        return set_grad_enabled(self._to)
+
+    def __call__(self, function):
+        TRACE.grad = self._before
+        return super().__call__(function)
+
+    def __enter__(self):
+        TRACE.grad = self._to
+        return self
+
+    def __exit__(self, *exc):
+        TRACE.grad = self._before
+
+
+class inference_mode(_Mode):
+    """Like `no_grad`, and what is made inside can never take part in autograd."""
+
+    def __new__(cls, mode=True):
+        made = super().__new__(cls)
+        if callable(mode):
+            made._to = True
+            return made(mode)
+        return made
+
+    def __init__(self, mode=True):
+        self._to = bool(mode)
+        self._before = (TRACE.grad, TRACE.inference)
+
+    def clone(self):
+        """A fresh manager of the same mode."""
+        return inference_mode(self._to)
+
+    def __enter__(self):
+        self._before = (TRACE.grad, TRACE.inference)
+        TRACE.inference = self._to
+        if self._to:
+            TRACE.grad = False
+        return self
+
+    def __exit__(self, *exc):
+        TRACE.grad, TRACE.inference = self._before
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations record gradients now."""
+    return TRACE.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is on."""
+    return TRACE.inference

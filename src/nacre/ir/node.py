@@ -1,0 +1,128 @@
+"""The one node type: a state of the recording and the value that it added.
+
+A stretch of recorded code is the path from `ROOT` to a node. Nodes are immutable but for their
+`edges` (what was recorded next, so a program that repeats walks the same nodes again) and the
+executables kept for them.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from nacre.base.shapes import Size, contiguous_strides, is_contiguous
+
+LEAF = "leaf"
+VIEW = "view"
+WRITE = "write"
+MARK = "mark"
+
+
+class Meta:
+    """What is known of a value before it is computed; interned, so compare with `is`.
+
+    Attributes: shape (Size), strides (in elements), dtype, device, numel, contiguous.
+    """
+
+    __slots__ = ("byte_strides", "contiguous", "device", "dtype", "nbytes", "numel", "shape", "strides")
+
+    def __init__(self, shape, strides, dtype, device):
+        self.shape = Size(shape)
+        self.strides = strides
+        self.dtype = dtype
+        self.device = device
+        self.numel = prod(shape)
+        self.byte_strides = tuple([q * dtype.itemsize for q in strides])
+        self.nbytes = self.numel * dtype.itemsize
+        self.contiguous = is_contiguous(tuple(shape), strides)
+
+    def __repr__(self):
+        sizes = "x".join(map(str, self.shape)) or "scalar"
+        layout = "" if self.contiguous else f" strides {self.strides}"
+        return f"{self.dtype.name}[{sizes}]{layout}"
+
+
+_METAS: dict = {}
+CPU = "cpu"
+
+
+def meta_of(shape, dtype, strides=None, device=CPU) -> Meta:
+    """The Meta of a shape and type; row-major unless strides are given."""
+    key = (shape, strides, dtype, device)
+    found = _METAS.get(key)
+    if found is None:
+        shape = tuple(shape)
+        full = contiguous_strides(shape) if strides is None else tuple(strides)
+        found = _METAS.setdefault((shape, full, dtype, device), Meta(shape, full, dtype, device))
+        _METAS[key] = found
+    return found
+
+
+class Node:
+    """A state: `parent` and the edge (`op`, `args`, `attrs`) that led here from it.
+
+    `args` holds slots (int) of earlier values, or `(index, kind)` of a number; `slot` is the value
+    that this node added (-1 if none) and `meta` describes it. `slots`, `leaves` and `numbers` count
+    what the whole path has so far. `types` holds the dtypes that a map brings its operands to, and
+    last the dtype of its result before an in-place operation casts it to its destination's.
+    """
+
+    __slots__ = (
+        "args",
+        "attrs",
+        "counts",
+        "depth",
+        "edges",
+        "executables",
+        "leaves",
+        "meta",
+        "numbers",
+        "op",
+        "parent",
+        "plans",
+        "quick",
+        "refs",
+        "scope",
+        "slot",
+        "slots",
+        "types",
+    )
+
+    def __init__(self, parent, op, args=(), attrs=None, meta=None, numbers=0, scope=None):
+        self.parent = parent
+        self.op = op
+        self.args = args
+        self.attrs = attrs
+        self.meta = meta
+        self.scope = scope
+        self.edges: dict = {}
+        self.executables: dict = {}
+        self.refs = None
+        self.quick = None
+        self.plans = None
+        self.types = ()
+        if parent is None:
+            self.slots = self.leaves = self.numbers = self.depth = 0
+            self.slot = -1
+            return
+        self.slot = parent.slots if meta is not None else -1
+        self.slots = parent.slots + (meta is not None)
+        self.leaves = parent.leaves + (op is LEAF)
+        self.numbers = parent.numbers + numbers
+        self.depth = parent.depth + 1
+
+    def path(self) -> list[Node]:
+        """The nodes from the first recorded one to this one."""
+        nodes = []
+        node = self
+        while node.parent is not None:
+            nodes.append(node)
+            node = node.parent
+        nodes.reverse()
+        return nodes
+
+    def __repr__(self):
+        name = self.op if isinstance(self.op, str) else self.op.name
+        return f"%{self.slot} = {name}{self.args} {self.attrs or ''} : {self.meta}"
+
+
+ROOT = Node(None, "root")

@@ -1,0 +1,304 @@
+"""The tape: what backward will need of each operation that gradients flow through.
+
+As in PyTorch it is made of explicit nodes, one for each recorded operation, that hold on to what they
+read, so whatever backward needs stays alive by reference counts alone.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from nacre.base.errors import fail
+from nacre.ir.trace import TRACE, Value, long_name, proxy, wrap
+
+_sequence = count()
+RELEASED = object()
+
+
+class SavedOutput:
+    """An operation's own result, kept without its tensor: that one refers to the tape already."""
+
+    __slots__ = ("_c", "_m", "_v", "_vc")
+
+    def __init__(self, t):
+        if t._vc is None:
+            t._vc = [0]
+        self._c = t._c
+        self._m = t._m
+        self._v = t._v
+        self._vc = t._vc
+
+
+class GradNode:
+    """A `grad_fn`: the gradient of one recorded operation.
+
+    `next` holds for each operand the grad_fn it came from, the leaf tensor itself, or None; `numbers`
+    the operands that are Python numbers. Grad rules read operands by `ctx[i]` and `ctx.out`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "hooks",
+        "metas",
+        "meta",
+        "needs",
+        "next",
+        "node",
+        "numbers",
+        "op",
+        "outputs",
+        "saved",
+        "sequence",
+        "trace_back",
+        "versions",
+        "where",
+    )
+
+    def __init__(self, op, node, attrs, meta, next_, needs, metas, numbers=()):
+        self.op = op
+        self.node = node
+        self.attrs = attrs
+        self.meta = meta
+        self.next = next_
+        self.needs = needs
+        self.metas = metas
+        self.numbers = numbers
+        self.saved = self.versions = self.where = ()
+        self.outputs = None
+        self.hooks = None
+        self.trace_back = None
+        self.sequence = next(_sequence)
+
+    # what grad rules read
+    def __getitem__(self, i):
+        return self._unpack(self.where.index(i))
+
+    @property
+    def out(self):
+        """The operation's result."""
+        return self._unpack(self.where.index(-1))
+
+    def extra(self, k):
+        """The k-th further value that a composite keeps for its gradient."""
+        return self._unpack(self.where.index(-2 - k))
+
+    def keep(self, where, saved):
+        """Hold on to operands (or the output) with the versions they have now."""
+        self.where = where
+        self.saved = saved
+        self.versions = tuple([version_of(x) for x in saved])
+
+    def _unpack(self, k):
+        self.check_saved(k)
+        x = self.saved[k]
+        if TRACE.capture is not None:
+            return proxy(x, TRACE.stretch)
+        if type(x) is not SavedOutput:
+            return x
+        t = wrap(x._c, x._m, x._v)
+        t._vc = x._vc
+        t._gf = self
+        t._rg = True
+        return t
+
+    def check_saved(self, k):
+        """Refuse what was released by an earlier backward, or written since it was saved."""
+        if self.saved is RELEASED:
+            fail(
+                RuntimeError,
+                "Trying to backward through the graph a second time (or directly access saved "
+                "tensors after they have already been freed). Saved intermediate values of the "
+                "graph are freed when you call .backward() or autograd.grad(). Specify "
+                "retain_graph=True if you need to backward through the graph a second time or if "
+                "you need to access saved tensors after calling backward.",
+            )
+        x = self.saved[k]
+        now = version_of(x)
+        if now != self.versions[k]:
+            meta = x._m
+            made = self if type(x) is SavedOutput else x.grad_fn
+            origin = f", which is output 0 of {made.name()}," if made is not None else ""
+            fail(
+                RuntimeError,
+                "one of the variables needed for gradient computation has been modified by an "
+                f"inplace operation: [torch.{long_name(meta.dtype)}Tensor {list(meta.shape)}]"
+                f"{origin} is at version {now}; expected version {self.versions[k]} instead. Hint: "
+                "enable anomaly detection to find the operation that failed to compute its "
+                "gradient, with torch.autograd.set_detect_anomaly(True).",
+                f"{self.name()} reads this tensor to compute its gradient; use the form that makes "
+                "a new tensor, such as x = x / 2 in place of x /= 2",
+            )
+
+    def release(self):
+        """Let go of what was saved."""
+        if self.where:
+            self.saved = RELEASED
+
+    # what users see
+    def name(self) -> str:
+        """Such as `AddmmBackward0`."""
+        return self.op.grad_name
+
+    @property
+    def next_functions(self):
+        """Pairs of (grad_fn, 0) for the operands that are tensors."""
+        return tuple(
+            [
+                (AccumulateGrad(f), 0)
+                if isinstance(f, Value)
+                else (f.node, f.index)
+                if type(f) is Port
+                else (f, 0)
+                for f, m in zip(self.next, self.metas, strict=False)
+                if not isinstance(m, type)
+            ]
+        )
+
+    def register_hook(self, hook):
+        """Call `hook(grad_inputs, grad_outputs)` after this node's gradient is computed."""
+        return _add(self, "post", hook)
+
+    def register_prehook(self, hook):
+        """Call `hook(grad_outputs)` before this node's gradient is computed."""
+        return _add(self, "pre", hook)
+
+
+class Port:
+    """One of several outputs of a grad_fn, as an edge."""
+
+    __slots__ = ("index", "node")
+
+    def __init__(self, node, index):
+        self.node = node
+        self.index = index
+
+
+class HookHandle:
+    """Removes the hook it stands for, by `remove()` or at the end of a with statement."""
+
+    def __init__(self, table, key):
+        self._table = table
+        self._key = key
+
+    def remove(self):
+        """Take the hook out; a second call does nothing."""
+        self._table.pop(self._key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
+
+
+_keys = count()
+
+
+def _add(node, kind, hook):
+    if node.hooks is None:
+        node.hooks = {}
+    table = node.hooks.setdefault(kind, {})
+    key = next(_keys)
+    table[key] = hook
+    return HookHandle(table, key)
+
+
+class AccumulateGrad:
+    """The end of the tape at a leaf, as `next_functions` shows it."""
+
+    def __init__(self, variable):
+        self.variable = variable
+        self.next_functions = ()
+
+    def name(self):
+        """PyTorch's name of it."""
+        return "struct torch::autograd::AccumulateGrad"
+
+    def __eq__(self, other):
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self):
+        return id(self.variable)
+
+
+def version_of(x) -> int:
+    """The version of a tensor or saved output: how often it was written in place."""
+    counter = x._vc
+    return 0 if counter is None else counter[0]
+
+
+_classes: dict = {}
+
+
+def class_of(name):
+    """The class of grad_fns of this name, so that `type(grad_fn).__name__` reads as in PyTorch."""
+    found = _classes.get(name)
+    if found is None:
+        found = _classes[name] = type(name, (GradNode,), {"__slots__": (), "__module__": "nacre"})
+    return found
+
+
+def requires(x) -> bool:
+    """Whether gradients flow to a tensor now; a view asks its base too."""
+    if x._rg or x._v is None:
+        return x._rg
+    base = x._base
+    return base is not None and base._rg and edge_of(x) is not None
+
+
+def edge_of(x):
+    """Where the gradient of a tensor goes: its grad_fn, or itself if it is a leaf."""
+    if x._v is not None and x._base is not None:
+        x = refreshed(x)
+    if x._gf is not None:
+        return x._gf
+    return x if x._rg else None
+
+
+def refreshed(x):
+    """A view whose memory was written through an alias gets a new grad_fn over its base."""
+    base = x._base
+    if base._rg and version_of(x) != x._seen and (x._gf is not None or base._gf is not None):
+        x._refresh()
+    return x
+
+
+def attach(op, t, node, operands, attrs, extras=()):
+    """Put a grad_fn on a result if gradients flow to one of its operands."""
+    edges = []
+    needs = []
+    metas = []
+    numbers = ()
+    for x in operands:
+        if isinstance(x, Value):
+            e = x._gf or (x if x._rg else None) if x._v is None else edge_of(x)
+            edges.append(e)
+            needs.append(e is not None)
+            metas.append(x._m)
+        else:
+            edges.append(None)
+            needs.append(False)
+            metas.append(x.__class__)
+            numbers += (x,)
+    needs = tuple(needs)
+    g = class_of(op.grad_name)(op, node, attrs, t._m, edges, needs, metas, numbers)
+    where = op.where(needs)
+    if numbers or (where and where[-1] >= len(operands)):
+        n = len(operands)
+        where = tuple([i for i in where if i < 0 or (i < n and isinstance(operands[i], Value))])
+    if where:
+        saved = []
+        for i in where:
+            if i >= 0:
+                saved.append(operands[i])
+            elif i == -1:
+                saved.append(SavedOutput(t))
+            else:
+                saved.append(extras[-2 - i])
+        g.keep(where, saved)
+    t._gf = g
+    t._rg = True
+    if TRACE.anomaly:
+        g.trace_back = TRACE.anomaly()
+    return g

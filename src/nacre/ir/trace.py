@@ -1,0 +1,433 @@
+"""Recording: the stretch that is open on this thread, and how values enter it.
+
+The cost of recording an operation again is one dictionary lookup. Stores come before the one append
+that publishes them, so an interrupt leaves a stretch either as before an operation or as after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from operator import add, mul, neg, sub, truediv
+
+from nacre.base.errors import fail
+from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Node, meta_of
+
+
+class Storage:
+    """Evaluated memory: `array` is one-dimensional, `owner` the array that owns its memory.
+
+    `address` is kept with the buffer because asking NumPy for it costs a microsecond.
+    """
+
+    __slots__ = ("__weakref__", "_address", "array", "foreign", "owner", "pooled")
+
+    def __init__(self, array, owner=None, address=0, foreign=False):
+        self.array = array
+        self.owner = array if owner is None else owner
+        self._address = address
+        self.foreign = foreign
+        self.pooled = 0
+
+    def address(self) -> int:
+        """The address of the first element."""
+        found = self._address
+        if not found:
+            found = self._address = self.array.ctypes.data
+        return found
+
+
+class Cell:
+    """What a tensor and its aliases hold together: a value of the open stretch, or memory.
+
+    Pending while `data` is None: then `slot` is its value in `stretch`. In memory otherwise, and if
+    `stretch` is the open one, `slot` is the leaf it entered as.
+    """
+
+    __slots__ = ("__weakref__", "data", "entered", "exposed", "meta", "slot", "stretch", "writes")
+
+    def __init__(self, meta, data=None, stretch=None, slot=-1):
+        self.meta = meta
+        self.data = data
+        self.stretch = stretch
+        self.slot = slot
+        self.exposed = False
+        self.entered = None
+        self.writes = 0
+
+
+class Stretch:
+    """All that was recorded since the last evaluation; replaced, never cleared and used again."""
+
+    __slots__ = ("cells", "failure", "leaves", "node", "numbers", "undo")
+
+    def __init__(self):
+        self.node = ROOT
+        self.leaves = {}
+        self.cells = []
+        self.numbers = {}
+        self.undo = []
+        self.failure = None
+
+
+class Trace(threading.local):
+    """The state of recording of one thread."""
+
+    def __init__(self):
+        self.stretch = Stretch()
+        self.grad = True
+        self.inference = False
+        self.capture = None
+        self.anomaly = False
+        self.scope = None
+        self.hooks = ()
+
+
+TRACE = Trace()
+
+
+class Value:
+    """The fields by which recording knows a tensor; `nacre.tensor.Tensor` gives them methods.
+
+    `_c` cell, `_v` storage offset of a view (None: the tensor is its whole cell), `_m` meta,
+    `_gf` gradient node, `_rg` whether gradients flow to it, `_vc` version counter.
+    """
+
+    __slots__ = ("_c", "_gf", "_m", "_rg", "_v", "_vc")
+
+
+class Services:
+    """What recording asks of the rooms above it; each sets its own when it is imported."""
+
+    tensor: type = Value
+    evaluate = None  # runtime: () -> None, evaluates the open stretch
+    compile = None  # runtime.tier: (executable) -> hot program or False
+    settle = None  # runtime: (cell) -> None, computes a cell pending elsewhere
+    still_exposed = None  # tensor.cell: (cell) -> bool
+    add_in_place = None  # tensor.cell: (tensor, tensor) -> None
+    snapshot = None  # tensor.cell: (value) -> Storage, a dense copy
+
+
+_new = object.__new__
+
+
+def wrap(cell, meta, offset=None):
+    """A tensor over a cell."""
+    kind = Services.tensor
+    t = _new(kind)
+    t._c = cell
+    t._v = offset
+    t._m = meta
+    t._gf = None
+    t._rg = False
+    t._vc = None
+    return t
+
+
+def in_memory(storage, meta):
+    """A tensor whose value is already there."""
+    return wrap(Cell(meta, storage), meta)
+
+
+def proxy(t, s):
+    """A stand-in for an operand inside a captured function.
+
+    It is a value of the stretch wherever the operand lives, so its views are recorded as views of that
+    value and not as leaves, which a jump could not bind.
+    """
+    return wrap(Cell(t._m, None, s, slot_of(t, s)), t._m)
+
+
+# ---- numbers ------------------------------------------------------------------------------------
+class Symbol:
+    """A Python number inside a captured function: it computes, and remembers how.
+
+    What it is used for decides: as an operand it becomes an entry of the recipe; asked for its truth
+    or its plain value it says that the capture cannot be repeated with other numbers.
+    """
+
+    __slots__ = ("args", "capture", "current", "function")
+
+    def __init__(self, capture, current, function=None, args=()):
+        self.capture = capture
+        self.current = current
+        self.function = function
+        self.args = args
+
+    def evaluate(self, inputs):
+        """Its value for other inputs of the captured function."""
+        if self.function is None:
+            return inputs[self.args]
+        return self.function(
+            *[a.evaluate(inputs) if type(a) is Symbol else a for a in self.args]
+        )
+
+    def _make(self, function, *args):
+        plain = [a.current if type(a) is Symbol else a for a in args]
+        return Symbol(self.capture, function(*plain), function, args)
+
+    def __add__(self, other):
+        return self._make(add, self, other)
+
+    def __radd__(self, other):
+        return self._make(add, other, self)
+
+    def __sub__(self, other):
+        return self._make(sub, self, other)
+
+    def __rsub__(self, other):
+        return self._make(sub, other, self)
+
+    def __mul__(self, other):
+        return self._make(mul, self, other)
+
+    def __rmul__(self, other):
+        return self._make(mul, other, self)
+
+    def __truediv__(self, other):
+        return self._make(truediv, self, other)
+
+    def __rtruediv__(self, other):
+        return self._make(truediv, other, self)
+
+    def __neg__(self):
+        return self._make(neg, self)
+
+    def _frozen(self):
+        self.capture.valid = False
+        return self.current
+
+    def __float__(self):
+        return float(self._frozen())
+
+    def __int__(self):
+        return int(self._frozen())
+
+    def __bool__(self):
+        return bool(self._frozen())
+
+    def __eq__(self, other):
+        return self._frozen() == other
+
+    def __lt__(self, other):
+        return self._frozen() < other
+
+    def __gt__(self, other):
+        return self._frozen() > other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Capture:
+    """A function being recorded operation by operation, to be one jump the next time.
+
+    `recipe` holds, for each number that the recorded operations took, the Symbol or plain number.
+    """
+
+    __slots__ = ("recipe", "stretch", "valid")
+
+    def __init__(self, stretch):
+        self.stretch = stretch
+        self.recipe = []
+        self.valid = True
+
+
+NUMBER_KINDS: dict = {float: float, int: int, bool: bool}
+
+
+def put_numbers(stretch, first, numbers):
+    """Bind numbers to the places that the next node gives them."""
+    capture = TRACE.capture
+    if capture is None:
+        for i, number in enumerate(numbers, first):
+            stretch.numbers[i] = number
+        return
+    for i, number in enumerate(numbers, first):
+        stretch.numbers[i] = number.current if type(number) is Symbol else number
+        capture.recipe.append(number)
+
+
+# ---- reading ------------------------------------------------------------------------------------
+def slot_of(t, s) -> int:
+    """The slot of a tensor's value in stretch `s`, entering it if it is new there."""
+    c = t._c
+    if c.stretch is s and t._v is None:
+        return c.slot
+    return enter(t, s)
+
+
+def enter(t, s) -> int:
+    """The slow path of reading: aliases, memory, values of other stretches."""
+    c = t._c
+    if c.data is None and c.stretch is not s:
+        Services.settle(c)
+    if c.data is None:
+        offset, meta = t._v, t._m
+        if offset is None or (not offset and meta is c.meta):
+            return c.slot
+        return step(s, (VIEW, c.slot, offset, meta), VIEW, (c.slot,), offset, meta)
+    if c.exposed and Services.still_exposed(c):
+        copy = Services.snapshot(t)
+        return _leaf(s, meta_of(t._m.shape, t._m.dtype, None, t._m.device), -1, copy, 0)
+    offset = t._v or 0
+    entered = c.entered
+    if entered is None or entered[0] is not s:
+        entered = c.entered = (s, {})
+    found = entered[1].get((offset, t._m))
+    if found is not None:
+        return found
+    first = next(iter(entered[1].values()), -1)
+    slot = _leaf(s, t._m, first, c.data, offset)
+    entered[1][offset, t._m] = slot
+    if t._m is c.meta and not offset:
+        c.slot = slot
+        c.stretch = s
+    return slot
+
+
+def _leaf(s, meta, first, storage, offset) -> int:
+    """A leaf edge: keyed by layout and by the first leaf of the same memory, never by offset."""
+    node = s.node
+    key = (LEAF, meta, first)
+    after = node.edges.get(key)
+    if after is None:
+        after = node.edges[key] = Node(node, LEAF, (), first, meta)
+    s.leaves[node.leaves] = (storage, offset)
+    s.node = after
+    return after.slot
+
+
+def step(s, key, op, args, attrs, meta) -> int:
+    """Follow or make an edge that takes no numbers; the slot it adds."""
+    node = s.node
+    after = node.edges.get(key)
+    if after is None:
+        after = node.edges[key] = Node(node, op, args, attrs, meta, 0, TRACE.scope)
+    s.node = after
+    return after.slot
+
+
+def mark(s, key):
+    """An edge that computes nothing but says which cells the stretch holds from here on."""
+    step(s, (MARK, key), MARK, (), key, None)
+
+
+def view_of_slot(s, slot, offset, meta) -> int:
+    """A view node on a value."""
+    return step(s, (VIEW, slot, offset, meta), VIEW, (slot,), offset, meta)
+
+
+def write_into(s, base_slot, value_slot, offset, region, meta) -> int:
+    """A node for `base` with `region` (at offset) replaced by a value; `meta` is the base's."""
+    key = (WRITE, base_slot, value_slot, offset, region)
+    return step(s, key, WRITE, (base_slot, value_slot), (offset, region), meta)
+
+
+def record(op, operands, attrs=None, dest=None):
+    """Record an operation; returns the node that holds its value.
+
+    `dest` is the Meta of the tensor that an in-place operation writes whole.
+    """
+    s = TRACE.stretch
+    key = [op, attrs, dest]
+    numbers = None
+    for x in operands:
+        kind = x.__class__
+        if kind in NUMBER_KINDS:
+            key.append(kind)
+            if numbers is None:
+                numbers = [x]
+            else:
+                numbers.append(x)
+        elif kind is Symbol:
+            key.append(x.current.__class__)
+            if numbers is None:
+                numbers = [x]
+            else:
+                numbers.append(x)
+        else:
+            c = x._c
+            key.append(c.slot if c.stretch is s and x._v is None else enter(x, s))
+    node = s.node
+    key = tuple(key)
+    after = node.edges.get(key)
+    if after is None:
+        after = node.edges[key] = _first_sight(node, op, key, operands, attrs, dest)
+    if numbers is not None:
+        put_numbers(s, node.numbers, numbers)
+    s.node = after
+    return after
+
+
+def _first_sight(node, op, key, operands, attrs, dest):
+    """Check shapes and types by the operation's rule, and make the node."""
+    args = []
+    metas = []
+    numbers = 0
+    for entry, x in zip(key[3:], operands, strict=True):
+        if type(entry) is int:
+            args.append(entry)
+            metas.append(x._m)
+        else:
+            args.append((node.numbers + numbers, entry))
+            metas.append(entry)
+            numbers += 1
+    natural = op.infer(attrs, *metas)
+    meta = natural
+    if dest is not None:
+        check_dest(natural, dest)
+        meta = dest
+    made = Node(node, op, tuple(args), attrs, meta, numbers, TRACE.scope)
+    made.types = op.types(attrs, natural, metas)
+    return made
+
+
+def check_dest(meta, dest):
+    """Refuse what an in-place operation cannot hold, in PyTorch's words."""
+    if meta.shape != dest.shape:
+        fail(
+            RuntimeError,
+            f"output with shape {list(dest.shape)} doesn't match the broadcast shape "
+            f"{list(meta.shape)}",
+            "an in-place operation keeps the shape of the tensor it writes; use the form without "
+            "the trailing underscore",
+        )
+    if meta.dtype.category > dest.dtype.category:
+        fail(
+            RuntimeError,
+            f"result type {long_name(meta.dtype)} can't be cast to the desired output type "
+            f"{long_name(dest.dtype)}",
+            "convert the tensor first, for example with .float()",
+        )
+
+
+_LONG = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
+
+
+def long_name(dtype) -> str:
+    """PyTorch's name of a type in messages: `Float`, `Long`."""
+    return _LONG[dtype.name]
+
+
+def new_cell(node, s):
+    """The cell of a value just recorded, published in its stretch."""
+    c = _new(Cell)
+    c.meta = node.meta
+    c.data = None
+    c.stretch = s
+    c.slot = node.slot
+    c.exposed = False
+    c.entered = None
+    c.writes = 0
+    s.cells.append(c)
+    return c

@@ -1,0 +1,1 @@
+"""Operations: one record each, by family, and composites made of them."""

@@ -1,0 +1,227 @@
+"""Softmax and the losses that the books train with."""
+
+from __future__ import annotations
+
+from nacre.base.dtypes import int64
+from nacre.base.errors import fail
+from nacre.base.shapes import wrap_dim
+from nacre.ir.node import meta_of
+from nacre.ops import view
+from nacre.ops.create import full
+from nacre.ops.elementwise import abs_, cast, div, eq, exp, log, mul, neg, sign, sub, where
+from nacre.ops.index import gather, scatter
+from nacre.ops.record import Composite
+from nacre.ops.reduce import amax, sum_
+
+
+# ---- softmax ------------------------------------------------------------------------------------
+def _softmax_body(x, dim):
+    attrs = ((dim,), True) if x._m.shape else ((), True)
+    top = exp(sub(x, amax(x, attrs=attrs)))
+    return div(top, sum_(top, attrs=attrs))
+
+
+def _softmax_grad(ctx, g):
+    dim = dict(ctx.attrs)["dim"]
+    y = ctx.out
+    attrs = ((dim,), True) if y._m.shape else ((), True)
+    gy = mul(g, y)
+    return (sub(gy, mul(y, sum_(gy, attrs=attrs))),)
+
+
+softmax_ = Composite(
+    "softmax",
+    _softmax_body,
+    _softmax_grad,
+    ((-1,),),
+    torch=("torch.softmax", "Tensor.softmax", "F.softmax"),
+)
+
+
+def _log_softmax_body(x, dim):
+    attrs = ((dim,), True) if x._m.shape else ((), True)
+    shifted = sub(x, amax(x, attrs=attrs))
+    return sub(shifted, log(sum_(exp(shifted), attrs=attrs)))
+
+
+def _log_softmax_grad(ctx, g):
+    dim = dict(ctx.attrs)["dim"]
+    y = ctx.out
+    attrs = ((dim,), True) if y._m.shape else ((), True)
+    return (sub(g, mul(exp(y), sum_(g, attrs=attrs))),)
+
+
+log_softmax_ = Composite(
+    "log_softmax",
+    _log_softmax_body,
+    _log_softmax_grad,
+    ((-1,),),
+    torch=("torch.log_softmax", "Tensor.log_softmax", "F.log_softmax"),
+)
+
+
+def _along(composite, words):
+    def function(x, dim, dtype=None):
+        if dtype is not None:
+            x = cast(x, dtype)
+        if not x._m.dtype.is_floating_point:
+            kind = x._m.dtype.legacy.removesuffix("Tensor")
+            fail(RuntimeError, f"\"{words}\" not implemented for '{kind}'")
+        if not x._m.numel:
+            return view.clone(x)
+        return composite(x, attrs=(("dim", wrap_dim(dim, len(x._m.shape))),))
+
+    return function
+
+
+softmax = _along(softmax_, "softmax_lastdim_kernel_impl")
+log_softmax = _along(log_softmax_, "log_softmax_lastdim_kernel_impl")
+
+
+# ---- distances ----------------------------------------------------------------------------------
+def _reduced(values, reduction):
+    if reduction == "none":
+        return values
+    dims = tuple(range(len(values._m.shape)))
+    total = sum_(values, attrs=(dims, False))
+    return total if reduction == "sum" else div(total, values._m.numel)
+
+
+def _spread(g, ctx, reduction, shape):
+    """The gradient of a reduced loss as one of every element."""
+    if reduction == "none":
+        return g
+    if reduction == "mean":
+        n = 1
+        for d in shape:
+            n *= d
+        g = div(g, n) if n else mul(g, float("nan"))
+    return view.expand(view.reshape(g, (1,) * len(shape)), tuple(shape)) if shape else g
+
+
+def _difference_loss(name, grad_name, body, slope):
+    def grad(ctx, g):
+        reduction = dict(ctx.attrs)["reduction"]
+        d = sub(ctx[0], ctx[1])
+        step = mul(slope(d), _spread(g, ctx, reduction, tuple(d._m.shape)))
+        return step if ctx.needs[0] else None, neg(step) if ctx.needs[1] else None
+
+    return Composite(
+        name,
+        lambda x, y, reduction: _reduced(body(sub(x, y)), reduction),
+        grad,
+        ((0, 1), (0, 1)),
+        grad_name=grad_name,
+        torch=(f"F.{name}",),
+    )
+
+
+mse_ = _difference_loss(
+    "mse_loss", "MseLossBackward0", lambda d: mul(d, d), lambda d: mul(d, 2.0)
+)
+l1_ = _difference_loss("l1_loss", "MeanBackward0", abs_, sign)
+
+
+def mse_loss(x, y, reduction="mean"):
+    """The mean (or sum, or each) of squared differences."""
+    return mse_(x, y, attrs=(("reduction", reduction),))
+
+
+# ---- classification -----------------------------------------------------------------------------
+def _class_view(x):
+    """(N, C, d1, …) log-probabilities with the classes in dimension 1, or 0 without a batch."""
+    return 1 if len(x._m.shape) > 1 else 0
+
+
+def _picked(x, target, weight, ignore):
+    """Each target's class index made safe, and its weight (0 where ignored)."""
+    dim = _class_view(x)
+    skip = eq(target, ignore)
+    safe = where(skip, 0, target)
+    index = view.unsqueeze(safe, dim)
+    if weight is None:
+        w = cast(where(skip, 0, 1), x._m.dtype)
+    else:
+        n = x._m.shape[dim]
+        flat = view.reshape(safe, (safe._m.numel,))
+        w = gather(view.reshape(weight, (n,)), flat, attrs=0)
+        w = view.reshape(w, tuple(target._m.shape))
+        w = where(skip, 0.0, w)
+    return dim, index, w
+
+
+def _nll_body(x, target, weight=None, *, reduction, ignore):
+    dim, index, w = _picked(x, target, weight, ignore)
+    picked = gather(x, index, attrs=dim)
+    picked = view.squeeze(picked, dim)
+    losses = mul(neg(picked), w)
+    if reduction == "none":
+        return losses
+    dims = tuple(range(len(losses._m.shape)))
+    total = sum_(losses, attrs=(dims, False))
+    if reduction == "sum":
+        return total
+    return div(total, sum_(w, attrs=(dims, False)))
+
+
+def _nll_grad(ctx, g):
+    attrs = dict(ctx.attrs)
+    reduction = attrs["reduction"]
+    target = ctx[1]
+    m = ctx.metas[0]
+    weight = ctx[2] if len(ctx.metas) > 2 else None
+    like = full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
+    dim, index, w = _picked(like, target, weight, attrs["ignore"])
+    step = neg(w)
+    if reduction == "mean":
+        dims = tuple(range(len(w._m.shape)))
+        step = div(step, sum_(w, attrs=(dims, False)))
+    step = mul(step, g)
+    step = view.unsqueeze(step, dim)
+    out = scatter(like, index, step, attrs=(dim, "add"))
+    return (out, None, None)[: len(ctx.needs)]
+
+
+nll_ = Composite(
+    "nll_loss",
+    _nll_body,
+    _nll_grad,
+    ((1, 2), (), ()),
+    grad_name="NllLossBackward0",
+    torch=("F.nll_loss",),
+)
+nll2d_ = Composite(
+    "nll_loss2d",
+    _nll_body,
+    _nll_grad,
+    ((1, 2), (), ()),
+    grad_name="NllLoss2DBackward0",
+    torch=("F.nll_loss",),
+)
+
+
+def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Minus the log-probability of the target class, weighted, averaged over the weights."""
+    shape, labels = x._m.shape, target._m.shape
+    rank = len(shape)
+    if not 1 <= rank:
+        fail(ValueError, f"Expected 1 or more dimensions (got {rank})")
+    expected = shape[:1] + shape[2:] if rank > 1 else ()
+    if rank > 1 and labels[:1] != shape[:1]:
+        fail(
+            ValueError,
+            f"Expected input batch_size ({shape[0]}) to match target batch_size "
+            f"({labels[0] if labels else 1}).",
+        )
+    if tuple(labels) != tuple(expected):
+        fail(RuntimeError, "0D or 1D target tensor expected, multi-target not supported")
+    if target._m.dtype is not int64:
+        kind = target._m.dtype.legacy.removesuffix("Tensor")
+        fail(RuntimeError, f"expected scalar type Long but found {kind}",
+             "class targets are integers: use target.long()")
+    attrs = (("reduction", reduction), ("ignore", ignore_index))
+    record = nll_ if rank <= 2 else nll2d_
+    if weight is None:
+        return record(x, target, attrs=attrs)
+    return record(x, target, weight, attrs=attrs)
+

@@ -1,0 +1,343 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nacre.base.errors import fail
+from nacre.base.shapes import broadcast_shapes
+from nacre.ir.node import meta_of
+from nacre.ir.trace import long_name
+from nacre.ops import view
+from nacre.ops.elementwise import add, mul
+from nacre.ops.record import Composite, Operation
+from nacre.ops.reduce import sum_dims
+
+
+def _same_dtype(a, b):
+    if a.dtype is not b.dtype:
+        fail(
+            RuntimeError,
+            f"mat1 and mat2 must have the same dtype, but got {long_name(a.dtype)} and "
+            f"{long_name(b.dtype)}",
+            f"convert one of them, for example with .to({b.dtype!r})",
+        )
+
+
+def _mm_infer(attrs, a, b):
+    if len(a.shape) != 2:
+        fail(RuntimeError, "self must be a matrix")
+    if len(b.shape) != 2:
+        fail(RuntimeError, "mat2 must be a matrix")
+    if a.shape[1] != b.shape[0]:
+        fail(
+            RuntimeError,
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
+            f"{b.shape[0]}x{b.shape[1]})",
+            "the columns of the first must be as many as the rows of the second",
+        )
+    _same_dtype(a, b)
+    return meta_of((a.shape[0], b.shape[1]), a.dtype, None, a.device)
+
+
+def _matrix_grad(ctx, g):
+    return (
+        _like(mm(g, view.transpose2(ctx[1])), ctx.metas[0]) if ctx.needs[0] else None,
+        _like(mm(view.transpose2(ctx[0]), g), ctx.metas[1]) if ctx.needs[1] else None,
+    )
+
+
+def _like(g, meta):
+    return g
+
+
+mm = Operation(
+    "mm",
+    _mm_infer,
+    lambda attrs, meta, a, b: np.matmul(a, b),
+    _matrix_grad,
+    ((1,), (0,)),
+    kind="contract",
+    torch=("torch.mm", "Tensor.mm", "torch.matmul", "Tensor.__matmul__"),
+)
+
+
+def _bmm_infer(attrs, a, b):
+    if len(a.shape) != 3:
+        fail(RuntimeError, "batch1 must be a 3D tensor")
+    if len(b.shape) != 3:
+        fail(RuntimeError, "batch2 must be a 3D tensor")
+    if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
+        fail(
+            RuntimeError,
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{a.shape[0]}, {a.shape[2]}] but got: [{b.shape[0]}, {b.shape[1]}].",
+        )
+    if a.dtype is not b.dtype:
+        fail(
+            RuntimeError,
+            f"expected scalar type {long_name(a.dtype)} but found {long_name(b.dtype)}",
+        )
+    return meta_of((a.shape[0], a.shape[1], b.shape[2]), a.dtype, None, a.device)
+
+
+bmm = Operation(
+    "bmm",
+    _bmm_infer,
+    lambda attrs, meta, a, b: np.matmul(a, b),
+    lambda ctx, g: (
+        bmm(g, view.transpose(ctx[1], 1, 2)) if ctx.needs[0] else None,
+        bmm(view.transpose(ctx[0], 1, 2), g) if ctx.needs[1] else None,
+    ),
+    ((1,), (0,)),
+    kind="contract",
+    torch=("torch.bmm", "Tensor.bmm", "torch.matmul", "Tensor.__matmul__"),
+)
+
+
+def _as_column(x):
+    return view.reshape(x, (x._m.shape[0], 1))
+
+
+def _mv_body(a, x):
+    return view.reshape(mm(a, _as_column(x)), (a._m.shape[0],))
+
+
+def _outer(x, y):
+    return mul(view.unsqueeze(x, 1), y)
+
+
+mv_ = Composite(
+    "mv",
+    lambda a, x: view.clone(_mv_body(a, x)),
+    lambda ctx, g: (
+        _outer(g, ctx[1]) if ctx.needs[0] else None,
+        mv(view.transpose2(ctx[0]), g) if ctx.needs[1] else None,
+    ),
+    ((1,), (0,)),
+    torch=("torch.mv", "Tensor.mv", "torch.matmul"),
+)
+
+
+def mv(a, x):
+    """A matrix times a vector."""
+    if len(a._m.shape) != 2 or len(x._m.shape) != 1:
+        fail(
+            RuntimeError,
+            f"vector + matrix @ vector expected, got {len(x._m.shape)}, {len(a._m.shape)}, "
+            f"{len(x._m.shape)}",
+        )
+    if a._m.shape[1] != x._m.shape[0]:
+        fail(
+            RuntimeError,
+            f"size mismatch, got input ({a._m.shape[0]}), mat ({a._m.shape[0]}x{a._m.shape[1]}), "
+            f"vec ({x._m.shape[0]})",
+        )
+    return mv_(a, x)
+
+
+dot_ = Composite(
+    "dot",
+    lambda x, y: sum_dims(mul(x, y)),
+    lambda ctx, g: (
+        mul(ctx[1], g) if ctx.needs[0] else None,
+        mul(ctx[0], g) if ctx.needs[1] else None,
+    ),
+    ((1,), (0,)),
+    torch=("torch.dot", "Tensor.dot", "torch.matmul"),
+)
+
+
+def dot(x, y):
+    """The sum of products of two vectors."""
+    m, n = x._m, y._m
+    if len(m.shape) != 1 or len(n.shape) != 1:
+        fail(
+            RuntimeError,
+            f"1D tensors expected, but got {len(m.shape)}D and {len(n.shape)}D tensors",
+        )
+    if m.dtype is not n.dtype:
+        fail(
+            RuntimeError,
+            "dot : expected both vectors to have same dtype, but found "
+            f"{long_name(m.dtype)} and {long_name(n.dtype)}",
+        )
+    if m.shape != n.shape:
+        fail(
+            RuntimeError,
+            "inconsistent tensor size, expected tensor [" + str(m.shape[0]) + "] and src ["
+            + str(n.shape[0]) + "] to have the same number of elements, but got "
+            f"{m.shape[0]} and {n.shape[0]} elements respectively",
+        )
+    return dot_(x, y)
+
+
+def matmul(a, b):
+    """The product that `@` means: of vectors, matrices, or batches that broadcast."""
+    ra, rb = len(a._m.shape), len(b._m.shape)
+    if not ra or not rb:
+        fail(
+            RuntimeError,
+            f"both arguments to matmul need to be at least 1D, but they are {ra}D and {rb}D",
+            "use * to multiply by a scalar",
+        )
+    if ra == 1 and rb == 1:
+        return dot(a, b)
+    if ra == 2 and rb == 1:
+        return mv(a, b)
+    if ra == 2 and rb == 2:
+        return mm(a, b)
+    if ra == 1 and rb == 2:
+        return view.squeeze(mm(view.unsqueeze(a, 0), b), 0)
+    if ra >= 3 and rb <= 2:
+        return _fold(a, b)
+    return _batched(a, b)
+
+
+def _fold(a, b):
+    """A batch of matrices times one matrix or vector is one product of the batch folded to rows."""
+    rows = a._m.shape[:-1]
+    flat = view.reshape(a, (-1, a._m.shape[-1])) if a._m.numel else view.reshape(
+        a, (_numel(rows), a._m.shape[-1])
+    )
+    if len(b._m.shape) == 1:
+        return view.reshape(mv(flat, b), tuple(rows))
+    return view.reshape(mm(flat, b), (*rows, b._m.shape[-1]))
+
+
+def _numel(shape):
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+def _batched(a, b):
+    vector = len(a._m.shape) == 1
+    column = len(b._m.shape) == 1
+    a = view.unsqueeze(a, 0) if vector else a
+    b = view.unsqueeze(b, 1) if column else b
+    m, n = a._m, b._m
+    if m.shape[-1] != n.shape[-2]:
+        fail(
+            RuntimeError,
+            f"Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{_numel(m.shape[:-2])}, {m.shape[-1]}] but got: [{_numel(n.shape[:-2])}, "
+            f"{n.shape[-2]}].",
+        )
+    batch = broadcast_shapes(m.shape[:-2], n.shape[:-2])
+    count = _numel(batch)
+    left = view.reshape(view.expand(a, (*batch, *m.shape[-2:])), (count, *m.shape[-2:]))
+    right = view.reshape(view.expand(b, (*batch, *n.shape[-2:])), (count, *n.shape[-2:]))
+    out = view.reshape(bmm(left, right), (*batch, m.shape[-2], n.shape[-1]))
+    if vector:
+        out = view.squeeze(out, -2)
+    return view.squeeze(out, -1) if column else out
+
+
+# ---- products with an addition ------------------------------------------------------------------
+def _scaled(x, number):
+    return x if isinstance(number, (int, float)) and number == 1 else mul(x, number)
+
+
+def _addmm_grad(ctx, g):
+    alpha, beta = (dict(ctx.attrs)[k] for k in ("alpha", "beta"))
+    return (
+        _scaled(g, beta) if ctx.needs[0] else None,
+        _scaled(mm(g, view.transpose2(ctx[2])), alpha) if ctx.needs[1] else None,
+        _scaled(mm(view.transpose2(ctx[1]), g), alpha) if ctx.needs[2] else None,
+    )
+
+
+addmm_ = Composite(
+    "addmm",
+    lambda c, a, b, alpha, beta: add(_scaled(mm(a, b), alpha), _scaled(c, beta)),
+    _addmm_grad,
+    ((), (2,), (1,)),
+    grad_name="AddmmBackward0",
+    torch=("torch.addmm", "Tensor.addmm"),
+)
+
+
+def addmm(c, a, b, beta=1, alpha=1):
+    """beta * c + alpha * (a @ b)."""
+    return addmm_(c, a, b, attrs=(("alpha", alpha), ("beta", beta)))
+
+
+def _rows(x):
+    return x if len(x._m.shape) == 2 else view.reshape(x, (_numel(x._m.shape[:-1]), x._m.shape[-1]))
+
+
+def _linear_body(x, weight, bias=None):
+    out = mm(_rows(x), view.transpose2(weight))
+    if bias is not None:
+        out = add(out, bias)
+    if len(x._m.shape) != 2:
+        out = view.clone(view.reshape(out, (*x._m.shape[:-1], weight._m.shape[0])))
+    return out
+
+
+def _linear_grad(ctx, g):
+    rows = _rows(g)
+    x, weight = ctx.metas[0], ctx.metas[1]
+    gx = gw = gb = None
+    if ctx.needs[0]:
+        gx = mm(rows, ctx[1])
+        if len(x.shape) != 2:
+            gx = view.reshape(gx, tuple(x.shape))
+    if ctx.needs[1]:
+        gw = mm(view.transpose2(rows), _rows(ctx[0]))
+    if len(ctx.needs) > 2 and ctx.needs[2]:
+        gb = sum_dims(rows, 0)
+    return (gx, gw, gb)[: len(ctx.needs)]
+
+
+def _linear(name, grad_name):
+    return Composite(
+        name,
+        _linear_body,
+        _linear_grad,
+        ((1,), (0,), ()),
+        grad_name=grad_name,
+        torch=("F.linear", "nn.Linear"),
+    )
+
+
+linear_bias = _linear("linear", "AddmmBackward0")
+linear_plain = _linear("linear_plain", "MmBackward0")
+linear_folded = _linear("linear_folded", "ViewBackward0")
+linear_folded_plain = _linear("linear_folded_plain", "UnsafeViewBackward0")
+
+
+def linear(x, weight, bias=None):
+    """x @ weight.T + bias, over the last dimension of x."""
+    m, w = x._m, weight._m
+    if len(m.shape) == 1 or len(w.shape) != 2:
+        return _linear_rare(x, weight, bias)
+    if m.shape[-1:] != w.shape[1:]:
+        rows = _numel(m.shape[:-1])
+        fail(
+            RuntimeError,
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{m.shape[-1] if m.shape else 1} and "
+            f"{w.shape[1]}x{w.shape[0]})",
+            f"the input has shape {tuple(m.shape)}; its last dimension must be {w.shape[1]}",
+        )
+    _same_dtype(m, w)
+    if len(m.shape) == 2:
+        return linear_plain(x, weight) if bias is None else linear_bias(x, weight, bias)
+    if bias is None:
+        return linear_folded_plain(x, weight)
+    return linear_folded(x, weight, bias)
+
+
+def _linear_rare(x, weight, bias):
+    if len(x._m.shape) == 1 and len(weight._m.shape) == 2 and x._m.shape != weight._m.shape[1:]:
+        fail(
+            RuntimeError,
+            f"size mismatch, got input ({weight._m.shape[0]}), mat "
+            f"({weight._m.shape[0]}x{weight._m.shape[1]}), vec ({x._m.shape[0]})",
+            f"the input has shape {tuple(x._m.shape)}; its last dimension must be "
+            f"{weight._m.shape[1]}",
+        )
+    out = matmul(x, view.transpose2(weight))
+    return out if bias is None else add(out, bias)

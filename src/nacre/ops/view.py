@@ -1,0 +1,569 @@
+"""Views: the same storage read with another offset, shape and strides.
+
+A view computes nothing and records nothing when it is made; reading it does. Each keeps its own
+gradient rule, because transposing a gradient back is cheaper than writing it into zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nacre.base.errors import fail
+from nacre.base.shapes import (
+    contiguous_strides,
+    is_dense,
+    numel,
+    overlaps_itself,
+    wrap_dim,
+)
+from nacre.ir.node import Meta, meta_of
+from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of
+from nacre.ir.trace import TRACE, new_cell, slot_of, wrap, write_into
+from nacre.ops.create import full
+from nacre.ops.elementwise import clone
+from nacre.ops.record import REGISTRY, Composite
+
+
+@dataclass(eq=False)
+class View:
+    """The record of a view: `grad(ctx, g)` returns the gradient of the viewed tensor."""
+
+    name: str
+    grad: object
+    grad_name: str
+    torch: tuple = ()
+    kind: str = "view"
+    samples: object = None
+    errors: object = None
+    saves: tuple = field(default=())
+
+    def __post_init__(self):
+        REGISTRY[self.name] = self
+
+    def __repr__(self):
+        return self.name
+
+
+def alias(op, t, attrs, offset, shape, strides):
+    """A tensor over the storage of `t`, with a gradient through `op` where gradients flow."""
+    m = t._m
+    meta = meta_of(shape, m.dtype, strides, m.device)
+    a = wrap(t._c, meta, offset)
+    if t._vc is None:
+        t._vc = [0]
+    a._vc = t._vc
+    a._base = t._base if t._v is not None and t._base is not None else t
+    a._seen = t._vc[0]
+    if not TRACE.grad:
+        a._made = "inference" if TRACE.inference else "no_grad"
+    elif t._rg if t._v is None else requires(t):
+        a._gf = class_of(op.grad_name)(
+            op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
+        )
+        a._rg = True
+    elif t._v is not None and t._made is not None:
+        a._made = t._made
+    return a
+
+
+def _start(t):
+    return t._v or 0
+
+
+# ---- reshaping ----------------------------------------------------------------------------------
+def resolve(shape, count):
+    """A shape with its one -1 replaced; RuntimeError with PyTorch's words if that cannot be."""
+    shape = tuple(shape)
+    if -1 in shape:
+        known = 1
+        for n in shape:
+            if n < -1:
+                fail(RuntimeError, f"invalid shape dimension {n}")
+            if n != -1:
+                known *= n
+        if shape.count(-1) > 1:
+            fail(RuntimeError, "only one dimension can be inferred")
+        if known == 0:
+            if count == 0:
+                fail(
+                    RuntimeError,
+                    f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+                    "unspecified dimension size -1 can be any value and is ambiguous",
+                )
+        elif count % known == 0:
+            return tuple(count // known if n == -1 else n for n in shape)
+    elif numel(shape) == count and all(n >= 0 for n in shape):
+        return shape
+    for n in shape:
+        if n < -1:
+            fail(RuntimeError, f"invalid shape dimension {n}")
+    fail(
+        RuntimeError,
+        f"shape '{list(shape)}' is invalid for input of size {count}",
+        f"the new sizes must multiply to {count}",
+    )
+
+
+def view_strides(shape, strides, target):
+    """Strides by which the same memory reads as `target`, or None if it must be copied."""
+    if numel(shape) == 0:
+        return strides if tuple(shape) == tuple(target) else contiguous_strides(target)
+    out = [0] * len(target)
+    at = len(target) - 1
+    base = strides[-1] if strides else 1
+    tensor_numel = view_numel = 1
+    for d in range(len(shape) - 1, -1, -1):
+        tensor_numel *= shape[d]
+        if d == 0 or (shape[d - 1] != 1 and strides[d - 1] != tensor_numel * base):
+            while at >= 0 and (view_numel < tensor_numel or target[at] == 1):
+                out[at] = view_numel * base
+                view_numel *= target[at]
+                at -= 1
+            if view_numel != tensor_numel:
+                return None
+            if d > 0:
+                base = strides[d - 1]
+                tensor_numel = view_numel = 1
+    if not shape:
+        while at >= 0:
+            out[at] = 1
+            at -= 1
+    return tuple(out) if at == -1 else None
+
+
+view_ = View(
+    "view",
+    lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
+    "ViewBackward0",
+    ("Tensor.view", "Tensor.reshape", "torch.reshape"),
+)
+unsafe_view = Composite(
+    "unsafe_view",
+    lambda x, shape: clone(_reshaped(clone(x, attrs=contiguous_strides(tuple(x._m.shape))), shape)),
+    lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
+    grad_name="UnsafeViewBackward0",
+    torch=("torch.reshape",),
+)
+
+
+def _reshaped(x, shape):
+    return alias(view_, x, shape, _start(x), shape, contiguous_strides(shape))
+
+
+def reshape(x, shape):
+    """The same elements in row-major order under another shape: a view where memory allows it."""
+    m = x._m
+    shape = resolve(shape, m.numel)
+    if m.contiguous and m.numel:
+        return alias(view_, x, shape, _start(x), shape, contiguous_strides(shape))
+    strides = view_strides(m.shape, m.strides, shape)
+    if strides is None:
+        return unsafe_view(x, attrs=(("shape", shape),))
+    return alias(view_, x, shape, _start(x), shape, strides)
+
+
+def view(x, shape):
+    """Like `reshape`, but refuses to copy."""
+    m = x._m
+    shape = resolve(shape, m.numel)
+    strides = view_strides(m.shape, m.strides, shape)
+    if strides is None:
+        fail(
+            RuntimeError,
+            "view size is not compatible with input tensor's size and stride (at least one dimension "
+            "spans across two contiguous subspaces). Use .reshape(...) instead.",
+            f"the tensor has shape {tuple(m.shape)} and strides {m.strides}",
+        )
+    return alias(view_, x, shape, _start(x), shape, strides)
+
+
+# ---- order of dimensions ------------------------------------------------------------------------
+def _inverse(order):
+    back = [0] * len(order)
+    for i, d in enumerate(order):
+        back[d] = i
+    return tuple(back)
+
+
+permute_ = View(
+    "permute",
+    lambda ctx, g: (permute(g, _inverse(ctx.attrs)),),
+    "PermuteBackward0",
+    ("torch.permute", "Tensor.permute", "Tensor.mT"),
+)
+transpose_ = View(
+    "transpose",
+    lambda ctx, g: (transpose(g, *ctx.attrs),),
+    "TransposeBackward0",
+    ("torch.transpose", "Tensor.transpose", "Tensor.swapaxes"),
+)
+t_ = View("t", lambda ctx, g: (transpose2(g),), "TBackward0", ("torch.t", "Tensor.t"))
+
+
+def _permuted(op, x, attrs, order):
+    m = x._m
+    return alias(
+        op, x, attrs, _start(x), tuple(m.shape[d] for d in order), tuple(m.strides[d] for d in order)
+    )
+
+
+def permute(x, order):
+    """Dimensions in another order."""
+    rank = len(x._m.shape)
+    if len(order) != rank:
+        fail(
+            RuntimeError,
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+            f"of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to "
+            f"len(dims) = {len(order)}",
+        )
+    order = tuple(wrap_dim(d, rank) for d in order)
+    if len(set(order)) != rank:
+        fail(RuntimeError, "permute(): duplicate dims are not allowed.")
+    return _permuted(permute_, x, order, order)
+
+
+def transpose(x, first, second):
+    """Two dimensions exchanged."""
+    rank = len(x._m.shape)
+    first, second = wrap_dim(first, rank), wrap_dim(second, rank)
+    order = list(range(rank))
+    if rank:
+        order[first], order[second] = second, first
+    return _permuted(transpose_, x, (first, second), order)
+
+
+def transpose2(x):
+    """The transpose of a matrix; vectors and scalars as they are."""
+    rank = len(x._m.shape)
+    if rank > 2:
+        fail(
+            RuntimeError,
+            f"t() expects a tensor with <= 2 dimensions, but self is {rank}D",
+            "use .mT or .transpose(-2, -1) for batches of matrices",
+        )
+    return _permuted(t_, x, None, tuple(range(rank))[::-1])
+
+
+# ---- dimensions of size 1, repetition -----------------------------------------------------------
+expand_ = View(
+    "expand",
+    lambda ctx, g: (g,),
+    "ExpandBackward0",
+    ("Tensor.expand", "Tensor.expand_as", "torch.broadcast_to"),
+)
+
+
+def expand(x, shape):
+    """Repeat dimensions of size 1 without copying; -1 keeps a size."""
+    m = x._m
+    extra = len(shape) - len(m.shape)
+    if extra < 0:
+        fail(
+            RuntimeError,
+            f"expand(torch.{m.dtype.legacy}{{{list(m.shape)}}}, size={list(shape)}): the number of "
+            f"sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in "
+            f"the tensor ({len(m.shape)})",
+        )
+    sizes, strides = [], []
+    for i, n in enumerate(shape):
+        if i < extra:
+            if n < 0:
+                fail(
+                    RuntimeError,
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}",
+                )
+            sizes.append(n)
+            strides.append(0)
+            continue
+        size, stride = m.shape[i - extra], m.strides[i - extra]
+        if n in (-1, size):
+            sizes.append(size)
+            strides.append(stride)
+        elif size == 1 and n >= 0:
+            sizes.append(n)
+            strides.append(0)
+        else:
+            fail(
+                RuntimeError,
+                f"The expanded size of the tensor ({n}) must match the existing size ({size}) at "
+                f"non-singleton dimension {i}.  Target sizes: {list(shape)}.  Tensor sizes: "
+                f"{list(m.shape)}",
+            )
+    shape = tuple(sizes)
+    # leading dimensions take the stride the next one spans, as PyTorch reports it for size 1
+    for i in range(len(shape) - 1, -1, -1):
+        if i < extra and shape[i] == 1:
+            following = shape[i + 1] * strides[i + 1] if i + 1 < len(shape) else 1
+            strides[i] = following
+    return alias(expand_, x, shape, _start(x), shape, tuple(strides))
+
+
+unsqueeze_ = View(
+    "unsqueeze",
+    lambda ctx, g: (squeeze(g, ctx.attrs),),
+    "UnsqueezeBackward0",
+    ("torch.unsqueeze", "Tensor.unsqueeze"),
+)
+squeeze_ = View(
+    "squeeze",
+    lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
+    "SqueezeBackward0",
+    ("torch.squeeze", "Tensor.squeeze"),
+)
+squeeze_dim = View(
+    "squeeze_dim", squeeze_.grad, "SqueezeBackward1", ("torch.squeeze", "Tensor.squeeze")
+)
+
+
+def unsqueeze(x, dim):
+    """A new dimension of size 1."""
+    m = x._m
+    rank = len(m.shape)
+    dim = wrap_dim(dim, rank + 1)
+    stride = m.shape[dim] * m.strides[dim] if dim < rank else 1
+    shape = (*m.shape[:dim], 1, *m.shape[dim:])
+    strides = (*m.strides[:dim], stride, *m.strides[dim:])
+    return alias(unsqueeze_, x, dim, _start(x), shape, strides)
+
+
+def squeeze(x, dim=None):
+    """Without its dimensions of size 1, or without these if they have size 1."""
+    m = x._m
+    rank = len(m.shape)
+    if dim is None:
+        gone = range(rank)
+    else:
+        gone = [wrap_dim(d, rank) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+    keep = [i for i in range(rank) if not (i in gone and m.shape[i] == 1)]
+    return alias(
+        squeeze_ if dim is None else squeeze_dim,
+        x,
+        dim if not isinstance(dim, list) else tuple(dim),
+        _start(x),
+        tuple(m.shape[i] for i in keep),
+        tuple(m.strides[i] for i in keep),
+    )
+
+
+# ---- parts --------------------------------------------------------------------------------------
+def put(base, value, offset, region):
+    """`base` (dense) with the region at `offset` replaced by `value`, as a new value."""
+    s = TRACE.stretch
+    b, v = slot_of(base, s), slot_of(value, s)
+    write_into(s, b, v, offset, region, base._m)
+    return wrap(new_cell(s.node, s), base._m)
+
+
+def _embed_body(g, meta, offset, region):
+    return put(full(0, attrs=meta), g, offset, region)
+
+
+embed_ = Composite(
+    "embed",
+    _embed_body,
+    lambda ctx, g: (
+        as_strided(
+            clone(g, attrs=dict(ctx.attrs)["meta"].strides),
+            tuple(dict(ctx.attrs)["region"].shape),
+            dict(ctx.attrs)["region"].strides,
+            dict(ctx.attrs)["offset"],
+        ),
+    ),
+    grad_name="EmbedBackward0",
+)
+
+
+def embed(g, shape, offset, strides):
+    """Zeros of `shape` with `g` written at a row-major offset with these strides."""
+    m = g._m
+    meta = meta_of(tuple(shape), m.dtype, None, m.device)
+    region = meta_of(tuple(m.shape), m.dtype, tuple(strides), m.device)
+    return embed_(g, attrs=(("meta", meta), ("offset", offset), ("region", region)))
+
+
+def _select_grad(ctx, g):
+    dim, index = ctx.attrs
+    shape = ctx.metas[0].shape
+    strides = contiguous_strides(tuple(shape))
+    return (
+        embed(g, shape, index * strides[dim], strides[:dim] + strides[dim + 1 :]),
+    )
+
+
+select_ = View(
+    "select", _select_grad, "SelectBackward0", ("torch.select", "Tensor.select", "Tensor[i]")
+)
+
+
+def select(x, dim, index):
+    """One index of a dimension, which goes away."""
+    m = x._m
+    rank = len(m.shape)
+    if not rank:
+        fail(IndexError, "select() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, rank)
+    size = m.shape[dim]
+    if not -size <= index < size:
+        fail(
+            IndexError,
+            f"select(): index {index} out of range for tensor of size {list(m.shape)} at dimension "
+            f"{dim}",
+        )
+    index += size if index < 0 else 0
+    return alias(
+        select_,
+        x,
+        (dim, index),
+        _start(x) + index * m.strides[dim],
+        m.shape[:dim] + m.shape[dim + 1 :],
+        m.strides[:dim] + m.strides[dim + 1 :],
+    )
+
+
+def _slice_grad(ctx, g):
+    dim, start, _, step = ctx.attrs
+    shape = ctx.metas[0].shape
+    strides = list(contiguous_strides(tuple(shape)))
+    offset = start * strides[dim]
+    strides[dim] *= step
+    return (embed(g, shape, offset, strides),)
+
+
+slice_ = View(
+    "slice", _slice_grad, "SliceBackward0", ("Tensor[i:j:k]", "torch.narrow", "Tensor.narrow")
+)
+
+
+def slice_dim(x, dim, start, stop, step=1):
+    """Elements start, start + step, … before stop along a dimension; bounds as Python clips them."""
+    m = x._m
+    dim = wrap_dim(dim, len(m.shape))
+    if step <= 0:
+        fail(ValueError, "step must be greater than zero")
+    size = m.shape[dim]
+    start, stop, _ = slice(start, stop, 1).indices(size)
+    stop = max(stop, start)
+    count = (stop - start + step - 1) // step
+    return alias(
+        slice_,
+        x,
+        (dim, start, stop, step),
+        _start(x) + start * m.strides[dim],
+        (*m.shape[:dim], count, *m.shape[dim + 1 :]),
+        (*m.strides[:dim], m.strides[dim] * step, *m.strides[dim + 1 :]),
+    )
+
+
+def narrow(x, dim, start, length):
+    """`length` elements from `start` along a dimension."""
+    m = x._m
+    if not m.shape:
+        fail(RuntimeError, "narrow() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, len(m.shape))
+    size = m.shape[dim]
+    if length < 0:
+        fail(RuntimeError, "narrow(): length must be non-negative.")
+    if not -size <= start <= size:
+        fail(
+            IndexError,
+            f"Dimension out of range (expected to be in range of [-{size}, {size}], but got {start})",
+        )
+    start += size if start < 0 else 0
+    if start + length > size:
+        fail(
+            RuntimeError,
+            f"start ({start}) + length ({length}) exceeds dimension size ({size}).",
+        )
+    return slice_dim(x, dim, start, start + length)
+
+
+def _diagonal_grad(ctx, g):
+    offset, first, second = ctx.attrs
+    shape = ctx.metas[0].shape
+    strides = contiguous_strides(tuple(shape))
+    _, start, kept = _diagonal_geometry(shape, strides, offset, first, second)
+    return (embed(g, shape, start, kept),)
+
+
+diagonal_ = View(
+    "diagonal", _diagonal_grad, "DiagonalBackward0", ("torch.diagonal", "Tensor.diagonal")
+)
+
+
+def _diagonal_geometry(shape, strides, offset, first, second):
+    if offset >= 0:
+        size = max(min(shape[first], shape[second] - offset), 0)
+    else:
+        size = max(min(shape[first] + offset, shape[second]), 0)
+    start = 0
+    if size:
+        start = offset * strides[second] if offset >= 0 else -offset * strides[first]
+    keep = [i for i in range(len(shape)) if i not in (first, second)]
+    sizes = (*[shape[i] for i in keep], size)
+    return sizes, start, (*[strides[i] for i in keep], strides[first] + strides[second])
+
+
+def diagonal(x, offset=0, dim1=0, dim2=1):
+    """The diagonal of two dimensions, as a last dimension."""
+    m = x._m
+    rank = len(m.shape)
+    first, second = wrap_dim(dim1, rank), wrap_dim(dim2, rank)
+    if first == second:
+        fail(RuntimeError, f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    shape, start, strides = _diagonal_geometry(m.shape, m.strides, offset, first, second)
+    return alias(diagonal_, x, (offset, first, second), _start(x) + start, shape, strides)
+
+
+# ---- any geometry -------------------------------------------------------------------------------
+def _as_strided_grad(ctx, g):
+    shape, strides, offset, base = ctx.attrs
+    if overlaps_itself(shape, strides):
+        dims = tuple(i for i, (n, q) in enumerate(zip(shape, strides, strict=True)) if not q and n > 1)
+        g = REGISTRY["sum"](g, attrs=(dims, True))
+        shape = tuple(1 if i in dims else n for i, n in enumerate(shape))
+    if not is_dense(tuple(base.shape), base.strides):
+        span = 1 + sum((n - 1) * q for n, q in zip(base.shape, base.strides, strict=True))
+        flat = embed(g, (span,), offset, strides)
+        return (clone(as_strided(flat, tuple(base.shape), base.strides, 0)),)
+    meta = meta_of(tuple(base.shape), g._m.dtype, base.strides, g._m.device)
+    region = meta_of(tuple(shape), g._m.dtype, tuple(strides), g._m.device)
+    return (embed_(g, attrs=(("meta", meta), ("offset", offset), ("region", region))),)
+
+
+as_strided_ = View(
+    "as_strided",
+    _as_strided_grad,
+    "AsStridedBackward0",
+    ("torch.as_strided", "Tensor.as_strided"),
+)
+
+
+def as_strided(x, shape, strides, offset=None):
+    """Storage read with any shape, strides and offset."""
+    start = _start(x)
+    offset = start if offset is None else offset
+    attrs = (tuple(shape), tuple(strides), offset - start, x._m)
+    return alias(as_strided_, x, attrs, offset, tuple(shape), tuple(strides))
+
+
+detach_ = View("alias", lambda ctx, g: (g,), "AliasBackward0", ("torch.detach", "Tensor[...]"))
+
+
+def whole(x):
+    """A view of everything."""
+    return alias(detach_, x, None, _start(x), tuple(x._m.shape), x._m.strides)
+
+
+def detached(x, own_versions=False):
+    """The same storage without gradients; `.data` counts its versions on its own."""
+    a = wrap(x._c, x._m, x._v)
+    if not own_versions:
+        if x._vc is None:
+            x._vc = [0]
+        a._vc = x._vc
+    return a
+
+
+__all__ = ["GradNode", "Meta", "version_of"]

@@ -1,0 +1,1 @@
+"""Evaluation of recorded stretches: cold by the interpreter, hot by native programs."""

@@ -1,0 +1,152 @@
+"""Evaluation of the open stretch: the one entry.
+
+Which recorded values are wanted is told by reference counts alone: a cell that only the stretch
+refers to is dead. The tuple of counts seen last time answers it with one comparison. A stretch that
+is interrupted is either as before its evaluation or as after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from itertools import starmap
+from sys import getrefcount
+
+from nacre.base import config
+from nacre.base.errors import fail
+from nacre.ir.node import LEAF, ROOT
+from nacre.ir.trace import TRACE, Services, Storage, Stretch
+from nacre.runtime.interpreter import interpret, needed_nodes
+
+LOCK = threading.RLock()
+
+
+class _Probe:
+    pass
+
+
+def _counts(cells):
+    return tuple(map(getrefcount, cells))
+
+
+DEAD = _counts([_Probe()])[0]
+
+
+class Executable:
+    """What evaluates one state for one set of wanted values."""
+
+    __slots__ = ("hot", "nodes", "outs", "sights")
+
+    def __init__(self, node, outs):
+        self.outs = outs
+        self.nodes = needed_nodes(node, [slot for _, slot in outs])
+        self.sights = 0
+        self.hot = None
+
+
+def evaluate(trace=None):
+    """Compute every wanted value of this thread's stretch and begin a new one."""
+    trace = TRACE if trace is None else trace
+    s = trace.stretch
+    node = s.node
+    if node is ROOT:
+        return
+    with LOCK:
+        cells = s.cells
+        counts = tuple(map(getrefcount, cells))
+        executable = node.quick if node.refs == counts else _select(s, node, counts)
+        try:
+            results = _compute(executable, s)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            _abandon(trace, s, error)
+            raise
+        triples = []
+        for (i, _), storage in zip(executable.outs, results, strict=True):
+            c = cells[i]
+            triples.append((c, "data", storage))
+            triples.append((c, "stretch", None))
+        triples.append((trace, "stretch", Stretch()))
+        commit(triples)
+
+
+def commit(triples):
+    """Set many attributes in one call into C, which no signal handler can interrupt."""
+    deque(starmap(setattr, triples), maxlen=0)
+
+
+def _select(s, node, counts):
+    """The executable for the cells that are wanted now."""
+    outs = []
+    torn = False
+    for i, (c, count) in enumerate(zip(s.cells, counts, strict=True)):
+        if count > DEAD:
+            if c.stretch is s and c.data is None:
+                outs.append((i, c.slot))
+            else:
+                torn = True
+    outs = tuple(outs)
+    executable = node.executables.get(outs)
+    if executable is None:
+        executable = node.executables[outs] = Executable(node, outs)
+    if not torn:
+        node.refs = counts
+        node.quick = executable
+    return executable
+
+
+def _compute(executable, s):
+    executable.sights += 1
+    if executable.hot is None and executable.sights >= config.HOT and Services.compile is not None:
+        executable.hot = Services.compile(executable)
+    if executable.hot:
+        return executable.hot.run(s)
+    flats, _ = interpret(executable.nodes, s.leaves, s.numbers)
+    return [Storage(flats[slot]) for _, slot in executable.outs]
+
+
+def _abandon(trace, s, error):
+    """After a failure cells that were memory are so again; the others say what happened when read."""
+    triples = [(c, "data", storage) for c, storage in reversed(s.undo)]
+    triples += [(c, "stretch", None) for c, _ in s.undo]
+    triples.append((s, "failure", error))
+    triples.append((trace, "stretch", Stretch()))
+    commit(triples)
+
+
+def settle(c):
+    """Compute a cell that is pending in another thread's stretch, or tell why it has no value."""
+    with LOCK:
+        s = c.stretch
+        if c.data is not None or s is None:
+            return
+        if s.failure is not None:
+            fail(
+                RuntimeError,
+                f"this tensor has no value: its evaluation failed with "
+                f"{type(s.failure).__name__}: {s.failure}",
+                "the error was raised where the value was first needed",
+            )
+        node = s.node
+        while node.slot != c.slot:
+            node = node.parent
+        if node.op is LEAF:
+            return
+        nodes = needed_nodes(node, [c.slot])
+        flats, _ = interpret(nodes, dict(s.leaves), dict(s.numbers))
+        commit([(c, "data", Storage(flats[c.slot])), (c, "stretch", None)])
+
+
+LIMIT_NODES = 4000
+
+
+def boundary():
+    """A natural place to evaluate if much is pending: a batch begins, a model is called."""
+    s = TRACE.stretch
+    if s.node.depth > LIMIT_NODES:
+        evaluate()
+
+
+Services.evaluate = evaluate
+Services.settle = settle

@@ -1,0 +1,608 @@
+"""The only file that knows mutation: writes in place, aliases, versions, memory that NumPy sees."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+
+import numpy as np
+
+from nacre.base.errors import fail
+from nacre.base.shapes import contiguous_strides, is_contiguous, is_dense, overlaps_itself
+from nacre.base import dtypes
+from nacre.ir.node import MARK, Meta, meta_of
+from nacre.ir.tape import GradNode, attach, class_of, edge_of, requires, version_of
+from nacre.ir.trace import (
+    TRACE,
+    Cell,
+    Services,
+    Storage,
+    Value,
+    mark,
+    record,
+    slot_of,
+    wrap,
+    write_into,
+)
+from nacre.ops import elementwise, view
+from nacre.ops.create import full
+from nacre.ops.record import Composite
+from nacre.runtime.run import evaluate, settle
+
+MAX_PENDING_WRITES = 4
+_ndarray = np.ndarray
+
+
+# ---- values in memory ---------------------------------------------------------------------------
+def storage_of(t) -> Storage:
+    """The memory of a tensor, evaluated."""
+    c = t._c
+    if c.data is None:
+        if c.stretch is TRACE.stretch:
+            evaluate()
+        if c.data is None:
+            settle(c)
+    return c.data
+
+
+def array_of(t):
+    """A NumPy view of a tensor's memory, for reading here and now."""
+    storage = storage_of(t)
+    m = t._m
+    if not m.numel:
+        return np.empty(m.shape, m.dtype.np)
+    return _ndarray(
+        m.shape, m.dtype.np, storage.array, (t._v or 0) * m.dtype.itemsize, m.byte_strides
+    )
+
+
+def is_whole(t) -> bool:
+    """Whether a tensor is all of its cell, in the cell's layout."""
+    return t._v is None or (not t._v and t._m is t._c.meta)
+
+
+# ---- memory that NumPy sees ---------------------------------------------------------------------
+def _holders(storage):
+    return getrefcount(storage.owner)
+
+
+_probe = Storage(np.zeros(1))
+UNSEEN = _holders(_probe)
+_probe = Storage(np.zeros(2)[:1], None)
+_flat = np.zeros(3)
+UNSEEN_VIEW = _holders(Storage(np.ndarray((3,), _flat.dtype, _flat), _flat)) - 1
+
+
+def still_exposed(c) -> bool:
+    """Whether anyone but us still holds the memory of an exposed cell."""
+    storage = c.data
+    if storage.foreign:
+        return True
+    usual = UNSEEN if storage.array is storage.owner else UNSEEN_VIEW
+    if _holders(storage) > usual:
+        return True
+    c.exposed = False
+    return False
+
+
+def snapshot(t) -> Storage:
+    """A dense copy of a tensor's value as it is now."""
+    return Storage(np.array(array_of(t), order="C", copy=True).reshape(-1))
+
+
+def to_numpy(t):
+    """An array over the tensor's own memory; from here on writes on either side are seen at once."""
+    array = array_of(t)
+    c = t._c
+    if c.entered is not None and c.entered[0] is TRACE.stretch:
+        evaluate()
+        array = array_of(t)
+    c.exposed = True
+    return array
+
+
+def from_numpy(a):
+    """A tensor over the memory of an array."""
+    d = dtypes.from_numpy(a.dtype)
+    itemsize = a.itemsize
+    if any(q < 0 for q in a.strides):
+        fail(
+            ValueError,
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a "
+            "copy of your array  with array.copy().) ",
+        )
+    strides = tuple([q // itemsize for q in a.strides]) if a.size else contiguous_strides(a.shape)
+    if a.size and any(q % itemsize for q in a.strides):
+        fail(
+            ValueError,
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array "
+            "to reallocate the memory.",
+        )
+    span = 1 + sum((n - 1) * q for n, q in zip(a.shape, strides, strict=True)) if a.size else 0
+    owner = a
+    while type(owner.base) is _ndarray:
+        owner = owner.base
+    foreign = owner.base is not None or not owner.flags.owndata or type(owner) is not _ndarray
+    flat = np.lib.stride_tricks.as_strided(a, (span,), (itemsize,))
+    if not foreign and owner.flags.c_contiguous and owner.dtype == a.dtype and a.size:
+        start = a.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        flat = _ndarray((span,), a.dtype, owner, start)
+    elif not foreign:
+        foreign = True
+    shape = tuple(a.shape)
+    meta = meta_of(shape, d, strides)
+    whole = is_dense(shape, strides) and span == a.size
+    base = meta if whole else meta_of((span,), d)
+    c = Cell(base, Storage(flat, owner, 0, foreign))
+    c.exposed = True
+    return wrap(c, meta, None if whole else 0)
+
+
+# ---- versions -----------------------------------------------------------------------------------
+def bump(t):
+    """Count a write in place."""
+    if t._vc is None:
+        t._vc = [1]
+    else:
+        t._vc[0] += 1
+
+
+# ---- storing ------------------------------------------------------------------------------------
+def rebind(c, s, node):
+    """Make a value just recorded the value of a cell."""
+    before = c.data
+    if before is not None:
+        s.undo.append((c, before))
+        s.cells.append(c)
+    elif c.stretch is not s:
+        s.cells.append(c)
+    c.slot = node.slot
+    c.stretch = s
+    c.entered = None
+    c.data = None
+
+
+def settled(c):
+    """Bring a cell that is pending elsewhere into memory."""
+    if c.data is None and c.stretch is not TRACE.stretch:
+        settle(c)
+
+
+def writes_memory(t) -> bool:
+    """Whether a write to this tensor must reach memory at once."""
+    c = t._c
+    if c.data is None:
+        return False
+    return not is_whole(t) or (c.exposed and still_exposed(c))
+
+
+def store(t, value, keep_recorded=False):
+    """t[...] = value, a tensor of the same shape and type that nothing else will write."""
+    c = t._c
+    settled(c)
+    if writes_memory(t):
+        _write_memory(t, array_of(value))
+        return
+    s = TRACE.stretch
+    if is_whole(t):
+        node = record(elementwise.copy, (value,), t._m, t._m)
+        rebind(c, s, node)
+        return
+    writes = c.writes if type(c.writes) is tuple and c.writes[0] is s else (s, 0)
+    if writes[1] >= MAX_PENDING_WRITES and not keep_recorded:
+        array = array_of(value)
+        storage_of(t)
+        _write_memory(t, array)
+        return
+    c.writes = (s, writes[1] + 1)
+    slot = slot_of(value, s)
+    write_into(s, c.slot, slot, t._v, t._m, c.meta)
+    rebind(c, s, s.node)
+
+
+def _write_memory(t, array):
+    """Write now, after what was recorded as reading this memory."""
+    c = t._c
+    entered = c.entered
+    if entered is not None and entered[0] is TRACE.stretch:
+        array = np.array(array, copy=True)
+        evaluate()
+    if not c.exposed and getrefcount(c.data) > _ALONE:
+        c.data = Storage(c.data.array.copy())
+    array_of(t)[...] = array
+
+
+class _Box:
+    __slots__ = ("data",)
+
+
+def _alone():
+    c = _Box()
+    c.data = Storage(np.zeros(1))
+    return getrefcount(c.data)
+
+
+_ALONE = _alone()
+
+
+# ---- checks -------------------------------------------------------------------------------------
+def check_writable(t, differentiable):
+    """Refuse writes that PyTorch refuses."""
+    if t._c.meta is not t._m and overlaps_itself(tuple(t._m.shape), t._m.strides):
+        fail(
+            RuntimeError,
+            "unsupported operation: more than one element of the written-to tensor refers to a single "
+            "memory location. Please clone() the tensor before performing the operation.",
+        )
+    if TRACE.grad:
+        check_leaf(t)
+
+
+def check_leaf(t):
+    """A leaf that requires grad, or a view of one, may not be written while gradients are recorded."""
+    if t._v is None or t._base is None:
+        if t._rg and t._gf is None:
+            fail(
+                RuntimeError,
+                "a leaf Variable that requires grad is being used in an in-place operation.",
+                "write under torch.no_grad(), or use the form that makes a new tensor",
+            )
+        return
+    base = t._base
+    if base._rg and base._gf is None and t._made is None:
+        fail(
+            RuntimeError,
+            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+            "write under torch.no_grad(), through .data, or into a new tensor",
+        )
+    if t._made is not None and (base._rg or t._rg):
+        mode = "no_grad" if t._made == "no_grad" else "inference"
+        fail(
+            RuntimeError,
+            f"A view was created in {mode} mode and is being modified inplace with grad mode enabled. "
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+            "your code by moving both the view and the inplace either both inside the no_grad block "
+            "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+            "to be tracked).",
+        )
+
+
+def check_overlap(t, others):
+    """Refuse operands that share part of the written memory at other places."""
+    for x in others:
+        if isinstance(x, Value) and x._c is t._c and x is not t and _partly(t, x):
+            fail(
+                RuntimeError,
+                "unsupported operation: some elements of the input tensor and the written-to tensor "
+                "refer to a single memory location. Please clone() the tensor before performing the "
+                "operation.",
+            )
+
+
+def _partly(t, x):
+    a, b = t._m, x._m
+    start_a, start_b = t._v or 0, x._v or 0
+    if start_a == start_b and a.shape == b.shape and a.strides == b.strides:
+        return False
+    if not a.numel or not b.numel:
+        return False
+    if not (is_dense(tuple(a.shape), a.strides) and is_dense(tuple(b.shape), b.strides)):
+        return False
+    if start_a == start_b and a.numel == b.numel:
+        return a.strides != b.strides
+    return start_a < start_b + b.numel and start_b < start_a + a.numel
+
+
+# ---- in-place operations ------------------------------------------------------------------------
+def in_place(t, op, others=(), attrs=None, value=None, history=None):
+    """t.op_(*others): compute, store, count the version, and record the gradient.
+
+    `value` records the new value where that is not `op(t, *others)`; `history` is the record whose
+    gradient it has, `op` by default.
+    """
+    check_writable(t, op)
+    check_overlap(t, others)
+    rule = op if history is None else history
+    tracked = (
+        TRACE.grad
+        and rule.grad is not None
+        and t._m.dtype.is_floating_point
+        and (requires(t) or any(isinstance(x, Value) and requires(x) for x in others))
+    )
+    old = _old(t, rule, others) if tracked else None
+    c = t._c
+    settled(c)
+    s = TRACE.stretch
+    if is_whole(t) and not (c.data is not None and c.exposed and still_exposed(c)):
+        node = _record_whole(t, op, others, attrs, value)
+        s = TRACE.stretch
+        rebind(c, s, node)
+    else:
+        made = _compute(t, op, others, attrs, value)
+        store(t, made, tracked)
+    bump(t)
+    if tracked:
+        _history(t, old, rule, others, attrs)
+    return t
+
+
+def _record_whole(t, op, others, attrs, value):
+    if value is not None:
+        return record(value[0], value[1], t._m if value[2] is None else value[2], t._m)
+    if isinstance(op, Composite):
+        result = op(t.detach(), *others, attrs=attrs)
+        return record(elementwise.copy, (result,), t._m, t._m)
+    return record(op, (t, *others), attrs, t._m)
+
+
+def _compute(t, op, others, attrs, value):
+    """The new value of a part, as a tensor of its own."""
+    m = t._m
+    dest = meta_of(tuple(m.shape), m.dtype, None, m.device)
+    s = TRACE.stretch
+    if value is not None:
+        node = record(value[0], value[1], dest if value[2] is None else value[2], dest)
+    elif isinstance(op, Composite):
+        result = op(t.detach(), *others, attrs=attrs)
+        node = record(elementwise.copy, (result,), dest, dest)
+    else:
+        node = record(op, (t, *others), attrs, dest)
+    c = Cell(dest, None, s, node.slot)
+    s.cells.append(c)
+    return wrap(c, dest)
+
+
+def _old(t, rule, others):
+    """A stand-in for the tensor before the write, which the tape may hold on to."""
+    needs = (requires(t), *[isinstance(x, Value) and requires(x) for x in others])
+    reads = 0 in rule.where(needs)
+    c = t._c
+    if not reads:
+        old = wrap(c, t._m, t._v)
+    elif is_whole(t) and c.data is None and c.stretch is TRACE.stretch:
+        s = TRACE.stretch
+        kept = Cell(c.meta, None, s, c.slot)
+        mark(s, ("keep", c.slot))
+        s.cells.append(kept)
+        old = wrap(kept, t._m)
+    else:
+        before, TRACE.grad = TRACE.grad, False
+        try:
+            old = elementwise.clone(t)
+        finally:
+            TRACE.grad = before
+    edge = edge_of(t)
+    old._v = None
+    old._rg = edge is not None
+    old._gf = edge if edge is not t else None
+    return old
+
+
+def _history(t, old, rule, others, attrs):
+    """Put the write on the tape: on the tensor, or on its base as a write into a part."""
+    grad_before = t._gf
+    holder = wrap(t._c, t._m, t._v)
+    holder._vc = t._vc
+    g = attach(rule, holder, (rule, "_", t._m), (old, *others), attrs)
+    g.node = None if g.node is None else TRACE.stretch.node
+    base = t._base if t._v is not None else None
+    if base is None:
+        _move_retained(grad_before, g, t)
+        t._gf = g
+        t._rg = True
+        return
+    edge = edge_of(base)
+    copied = CopySlices(base, g, t, edge)
+    _move_retained(base._gf, copied, base)
+    base._gf = copied
+    base._rg = True
+    refresh(t)
+
+
+def _move_retained(before, after, t):
+    """retain_grad follows the tensor to its new grad_fn."""
+    if before is None or before is after or not getattr(before, "hooks", None):
+        return
+    kept = before.hooks.get("retain")
+    if not kept:
+        return
+    for key, (index, ref) in list(kept.items()):
+        if ref() is t:
+            del kept[key]
+            if after.hooks is None:
+                after.hooks = {}
+            after.hooks.setdefault("retain", {})[key] = (index, ref)
+
+
+# ---- copy, fill, .data = -----------------------------------------------------------------------
+_zero = elementwise.mul
+copy_history = Composite(
+    "copy_history",
+    lambda t, src: src,
+    lambda ctx, g: (
+        _zero(g, 0.0) if ctx.needs[0] else None,
+        g if ctx.needs[1] else None,
+    ),
+    grad_name="CopyBackwards",
+)
+
+
+def _fill_history(name, grad_name):
+    return Composite(
+        name,
+        lambda t, value: t,
+        lambda ctx, g: (_zero(g, 0.0), None),
+        grad_name=grad_name,
+    )
+
+
+_FILLS = {
+    "FillBackward0": _fill_history("fill_history", "FillBackward0"),
+    "ZeroBackward0": _fill_history("zero_history", "ZeroBackward0"),
+}
+
+
+def copy_into(t, src):
+    """t.copy_(src)."""
+    if src._c is t._c and src._m is t._m and (src._v or 0) == (t._v or 0):
+        if src is not t:
+            bump(t)
+        return
+    in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=copy_history)
+
+
+def fill(t, value, grad_name):
+    """t.fill_(value): allowed on expanded tensors too."""
+    if t._m.dtype.category < 2 and isinstance(value, float):
+        value = int(value) if t._m.dtype.category else bool(value)
+    if overlaps_itself(tuple(t._m.shape), t._m.strides):
+        _fill_expanded(t, value)
+        return
+    in_place(t, full, (value,), value=(full, (value,), None), history=_FILLS[grad_name])
+
+
+def _fill_expanded(t, value):
+    if TRACE.grad:
+        check_leaf(t)
+    m = t._m
+    shape = tuple(1 if not q else n for n, q in zip(m.shape, m.strides, strict=True))
+    part = view.as_strided(t.detach(), shape, m.strides)
+    fill(part, value, "FillBackward0")
+    if t._vc is not part._vc:
+        bump(t)
+
+
+def set_data(t, other):
+    """t.data = other: the tensor keeps its identity and takes the other's memory."""
+    if not isinstance(other, Value):
+        fail(TypeError, f"Variable data has to be a tensor, but got {type(other).__name__}")
+    if t._m.dtype is not other._m.dtype and t._gf is not None:
+        fail(RuntimeError, "Attempted to call `variable.set_data(tensor)`, but `variable` and "
+             "`tensor` have incompatible tensor type.")
+    if TRACE.stretch.node.depth:
+        evaluate()
+    t._c, t._m = other._c, other._m
+    t._v = other._v if other._v is not None or t._base is None else 0
+    if t._base is not None and t._v is not None and other._v is None:
+        t._v = 0
+
+
+class _SliceRule:
+    """The record behind CopySlices: the gradient of writing into a part of a tensor."""
+
+    name = "copy_slices"
+    grad_name = "CopySlices"
+    kind = "view"
+
+    @staticmethod
+    def grad_many(node, grads):
+        """Zero the written part for the base; pass its gradient through the operation."""
+        inner, offset, region, layout = node.attrs
+        g = elementwise.clone(grads[0], attrs=layout)
+        part = view.as_strided(g, tuple(region.shape), region.strides, offset)
+        function = getattr(inner.op, "grad_many", None)
+        part = elementwise.clone(part)
+        results = inner.op.grad(inner, part) if function is None else function(inner, {0: part})
+        results = list(results)
+        first = results[0] if results else None
+        if first is None:
+            m = part._m
+            first = full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
+        base = slice_put(g, first, attrs=(("offset", offset), ("region", region)))
+        return [base, *results[1:]]
+
+
+slice_put = Composite(
+    "slice_put",
+    lambda base, value, offset, region: view.put(base, value, offset, region),
+    lambda ctx, g: (
+        slice_put(
+            elementwise.clone(g, attrs=ctx.metas[0].strides),
+            elementwise.mul(_part(ctx, g), 0.0),
+            attrs=ctx.attrs,
+        )
+        if ctx.needs[0]
+        else None,
+        _part(ctx, g) if ctx.needs[1] else None,
+    ),
+    grad_name="CopySlices",
+)
+
+
+def _part(ctx, g):
+    attrs = dict(ctx.attrs)
+    g = elementwise.clone(g, attrs=ctx.metas[0].strides)
+    region = attrs["region"]
+    return view.as_strided(g, tuple(region.shape), region.strides, attrs["offset"])
+
+
+def CopySlices(base, inner, t, edge):
+    """The grad_fn of a base after a write through one of its views."""
+    m = base._m
+    layout = m.strides if is_dense(tuple(m.shape), m.strides) else contiguous_strides(tuple(m.shape))
+    offset = (t._v or 0) - (base._v or 0)
+    strides = t._m.strides
+    if layout != m.strides:
+        offset, strides = _relative(m, layout, offset, t._m)
+    region = meta_of(tuple(t._m.shape), t._m.dtype, strides, t._m.device)
+    node = class_of("CopySlices")(
+        _SliceRule,
+        None,
+        (inner, offset, region, layout),
+        m,
+        [edge, *inner.next[1:]],
+        (edge is not None, *inner.needs[1:]),
+        (m, *inner.metas[1:]),
+    )
+    node.where = inner.where
+    node.saved = inner.saved
+    node.versions = inner.versions
+    return node
+
+
+def _relative(base, layout, offset, region):
+    """A region of a strided base as offset and strides in a dense copy of it."""
+    places = np.full(1 + sum((n - 1) * q for n, q in zip(base.shape, base.strides, strict=True)), -1)
+    dense = np.arange(base.numel).reshape(base.shape)
+    np.lib.stride_tricks.as_strided(
+        places, base.shape, tuple(q * places.itemsize for q in base.strides)
+    )[...] = dense
+    start = int(places[offset]) if region.numel else 0
+    strides = []
+    for n, q in zip(region.shape, region.strides, strict=True):
+        strides.append(int(places[offset + q]) - start if n > 1 and region.numel else 1)
+    return start, tuple(strides)
+
+
+def refresh(t):
+    """Give a view a grad_fn over its base as it is now."""
+    base = t._base
+    if t._made is not None and TRACE.grad:
+        fail(
+            RuntimeError,
+            "A view was created in no_grad mode and its base or another view of its base has been "
+            "modified inplace with grad mode enabled. Given that this use case is ambiguous and "
+            "error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+            "inplace either both inside the no_grad block (if you don't want the inplace to be "
+            "tracked) or both outside (if you want the inplace to be tracked).",
+        )
+    m = t._m
+    offset = (t._v or 0) - (base._v or 0)
+    attrs = (tuple(m.shape), m.strides, offset, base._m)
+    op = view.as_strided_
+    t._gf = class_of(op.grad_name)(
+        op, (op, attrs, base._m), attrs, m, [edge_of(base)], (True,), (base._m,)
+    )
+    t._rg = True
+    t._seen = version_of(t)
+
+
+def _add_in_place(t, other):
+    in_place(t, elementwise.add, (other,))
+
+
+Services.still_exposed = still_exposed
+Services.snapshot = snapshot
+Services.add_in_place = _add_in_place
+
+__all__ = ["MARK", "GradNode", "Meta", "is_contiguous"]

@@ -1,0 +1,1007 @@
+"""PyTorch's functions and methods: arguments read, then one operation or a few recorded.
+
+Each public function here becomes `torch.NAME` and, where `METHODS` lists it, `Tensor.NAME`; the
+functions in `IN_PLACE` also get a twin `NAME_` that writes its first argument.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import numpy as np
+
+from nacre.base import dtypes
+from nacre.base.dtypes import bool_, float64, get_default_dtype, int64, promote_types
+from nacre.base.errors import fail
+from nacre.base.shapes import broadcast_shapes, numel, wrap_dim, wrap_dims
+from nacre.ir.node import meta_of
+from nacre.ir.trace import Symbol, Value
+from nacre.ops import elementwise as ew
+from nacre.ops import index as ix
+from nacre.ops import loss, matmul as mm_ops, reduce, view as vw
+from nacre.ops.create import full as full_op
+from nacre.tensor.cell import array_of
+from nacre.tensor.creation import from_array
+from nacre.tensor.tensor import Tensor, operand
+
+_builtin_all = builtins.all
+
+
+def _pair(name, x, other):
+    if isinstance(x, Value):
+        y = operand(x, other)
+        if y is not None:
+            return x, y
+    elif isinstance(other, Value):
+        y = operand(other, x)
+        if y is not None:
+            return y, other
+    bad, at, word = (x, 1, "input") if not isinstance(x, Value) else (other, 2, "other")
+    fail(
+        TypeError,
+        f"{name}(): argument '{word}' (position {at}) must be Tensor, not {type(bad).__name__}",
+    )
+
+
+def _tensor(name, x, position=1, word="input"):
+    if not isinstance(x, Value):
+        fail(
+            TypeError,
+            f"{name}(): argument '{word}' (position {position}) must be Tensor, not "
+            f"{type(x).__name__}",
+        )
+    return x
+
+
+# ---- arithmetic -------------------------------------------------------------------------------------
+def add(input, other, *, alpha=1, out=None):
+    """input + alpha * other."""
+    x, y = _pair("add", input, other)
+    if type(alpha) is Symbol or alpha != 1:
+        _check_alpha(x, y, alpha)
+        return ew.add_scaled(x, y, alpha)
+    return ew.add(x, y)
+
+
+def sub(input, other, *, alpha=1, out=None):
+    """input - alpha * other."""
+    x, y = _pair("sub", input, other)
+    _no_bool(x, y)
+    if type(alpha) is Symbol or alpha != 1:
+        _check_alpha(x, y, alpha)
+        return ew.sub_scaled(x, y, alpha)
+    return ew.sub(x, y)
+
+
+def _check_alpha(x, y, alpha):
+    if isinstance(alpha, float):
+        floats = [v for v in (x, y) if isinstance(v, Value) and v._m.dtype.is_floating_point]
+        if not floats and not isinstance(y, float):
+            fail(
+                RuntimeError,
+                "For integral input tensors, argument alpha must not be a floating point number.",
+            )
+
+
+def _no_bool(x, y):
+    both = [isinstance(v, bool) or (isinstance(v, Value) and v._m.dtype is bool_) for v in (x, y)]
+    if both[0] and both[1]:
+        fail(
+            RuntimeError,
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead.",
+        )
+    if both[0] or both[1]:
+        fail(
+            RuntimeError,
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+            "to invert a mask, use the `~` or `logical_not()` operator instead.",
+        )
+
+
+subtract = sub
+
+
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input."""
+    x, y = _pair("rsub", input, other)
+    _no_bool(x, y)
+    return ew.rsub(x if alpha == 1 else ew.mul(x, alpha), y)
+
+
+def mul(input, other, *, out=None):
+    """input * other."""
+    return ew.mul(*_pair("mul", input, other))
+
+
+multiply = mul
+
+
+def div(input, other, *, rounding_mode=None, out=None):
+    """input / other, rounded down ('floor') or towards zero ('trunc') if asked."""
+    x, y = _pair("div", input, other)
+    if rounding_mode is None:
+        return ew.div(x, y)
+    if rounding_mode == "floor":
+        return floor_divide(x, y)
+    if rounding_mode == "trunc":
+        whole = not _floating(x) and not _floating(y)
+        r = ew.trunc(ew.div(_wide(x) if whole else x, y))
+        return ew.cast(r, _promoted(x, y)) if whole else r
+    fail(
+        RuntimeError,
+        "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+        f"'{rounding_mode}'",
+    )
+
+
+def _wide(x):
+    return ew.cast(x, float64) if isinstance(x, Value) else x
+
+
+def _floating(x):
+    return x._m.dtype.is_floating_point if isinstance(x, Value) else isinstance(x, float)
+
+
+def _promoted(x, y):
+    return ew.common_dtype(*[v._m if isinstance(v, Value) else type(v) for v in (x, y)])
+
+
+divide = true_divide = div
+
+
+def floor_divide(input, other):
+    """The quotient rounded down."""
+    x, y = _pair("floor_divide", input, other)
+    _zero_division(x, y)
+    return ew.floor_divide(x, y)
+
+
+def _zero_division(x, y):
+    if not _floating(x) and not _floating(y):
+        zero = y == 0 if not isinstance(y, Value) else (array_of(y) == 0).any()
+        if zero:
+            fail(RuntimeError, "ZeroDivisionError")
+
+
+def remainder(input, other):
+    """The rest of division, with the sign of the divisor."""
+    x, y = _pair("remainder", input, other)
+    _zero_division(x, y)
+    return ew.remainder(x, y)
+
+
+def fmod(input, other):
+    """The rest of division, with the sign of the dividend."""
+    x, y = _pair("fmod", input, other)
+    return ew.sub(x, ew.mul(div(x, y, rounding_mode="trunc"), y))
+
+
+def pow(input, exponent, *, out=None):
+    """input to a power."""
+    x, y = _pair("pow", input, exponent)
+    if isinstance(x, Value) and isinstance(y, int | float) and not isinstance(y, bool):
+        if _integer_power(x, y):
+            y = int(y)
+        return ew.pow_number(x, attrs=y)
+    return ew.power(x, y)
+
+
+def _integer_power(x, y):
+    return isinstance(y, float) and False
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    return ew.addcmul(input, tensor1, tensor2, value)
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    return ew.addcdiv(input, tensor1, tensor2, value)
+
+
+def lerp(input, end, weight):
+    """input + weight * (end - input)."""
+    return ew.lerp(input, end, weight)
+
+
+def neg(input):
+    """The negative."""
+    return ew.neg(input)
+
+
+negative = neg
+
+
+def _simple(op, name):
+    def function(input, *, out=None):
+        return op(_tensor(name, input))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name}` of each element."
+    return function
+
+
+abs = _simple(ew.abs_, "abs")
+absolute = abs
+sign = _simple(ew.sign, "sign")
+sgn = sign
+exp = _simple(ew.exp, "exp")
+exp2 = _simple(ew.exp2, "exp2")
+expm1 = _simple(ew.expm1, "expm1")
+log = _simple(ew.log, "log")
+log2 = _simple(ew.log2, "log2")
+log10 = _simple(ew.log10, "log10")
+log1p = _simple(ew.log1p, "log1p")
+sqrt = _simple(ew.sqrt, "sqrt")
+rsqrt = _simple(ew.rsqrt, "rsqrt")
+reciprocal = _simple(ew.reciprocal, "reciprocal")
+sin = _simple(ew.sin, "sin")
+cos = _simple(ew.cos, "cos")
+tan = _simple(ew.tan, "tan")
+tanh = _simple(ew.tanh, "tanh")
+sigmoid = _simple(ew.sigmoid, "sigmoid")
+erf = _simple(ew.erf, "erf")
+floor = _simple(ew.floor, "floor")
+ceil = _simple(ew.ceil, "ceil")
+trunc = _simple(ew.trunc, "trunc")
+relu = _simple(ew.relu, "relu")
+isnan = _simple(ew.isnan, "isnan")
+logical_not = _simple(ew.logical_not, "logical_not")
+
+
+def round(input, *, decimals=0):
+    """The nearest integer, halves to even."""
+    if decimals:
+        scale = 10.0**decimals
+        return ew.div(ew.round_(ew.mul(input, scale)), scale)
+    return ew.round_(input)
+
+
+def square(input):
+    """The square."""
+    return pow(input, 2)
+
+
+def clamp(input, min=None, max=None, *, out=None):
+    """Values brought between two bounds."""
+    if min is None and max is None:
+        fail(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Value) or isinstance(max, Value):
+        x = input if min is None else maximum(input, min)
+        return x if max is None else minimum(x, max)
+    bounds = [b for b in (min, max) if b is not None]
+    return ew.clamp(input, *bounds, attrs=(min is not None, max is not None))
+
+
+clip = clamp
+
+
+def clamp_min(input, min):
+    """Values not below a bound."""
+    return clamp(input, min)
+
+
+def clamp_max(input, max):
+    """Values not above a bound."""
+    return clamp(input, None, max)
+
+
+def isinf(input):
+    """Whether each element is infinite."""
+    return ew.eq(ew.abs_(input), math.inf) if _floating(input) else ew.ne(input, input)
+
+
+def isfinite(input):
+    """Whether each element is neither infinite nor NaN."""
+    if not _floating(input):
+        return ew.eq(input, input)
+    return ew.lt(ew.abs_(input), math.inf)
+
+
+# ---- comparison --------------------------------------------------------------------------------------
+def _comparison(op, name):
+    def function(input, other, *, out=None):
+        return op(*_pair(name, input, other))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name}` of each pair of elements, as bool."
+    return function
+
+
+eq = _comparison(ew.eq, "eq")
+ne = _comparison(ew.ne, "ne")
+lt = _comparison(ew.lt, "lt")
+le = _comparison(ew.le, "le")
+gt = _comparison(ew.gt, "gt")
+ge = _comparison(ew.ge, "ge")
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
+logical_and = _comparison(ew.logical_and, "logical_and")
+logical_or = _comparison(ew.logical_or, "logical_or")
+logical_xor = _comparison(ew.logical_xor, "logical_xor")
+bitwise_and = _comparison(ew.bitwise_and, "bitwise_and")
+bitwise_or = _comparison(ew.bitwise_or, "bitwise_or")
+bitwise_xor = _comparison(ew.bitwise_xor, "bitwise_xor")
+bitwise_not = _simple(ew.bitwise_not, "bitwise_not")
+
+
+def maximum(input, other):
+    """The larger of each pair."""
+    return ew.maximum(*_pair("maximum", input, other))
+
+
+def minimum(input, other):
+    """The smaller of each pair."""
+    return ew.minimum(*_pair("minimum", input, other))
+
+
+def where(condition, input=None, other=None):
+    """`input` where the condition holds, else `other`; the places where it holds if alone."""
+    if input is None:
+        return nonzero(condition, as_tuple=True)
+    if not isinstance(input, Value) and not isinstance(other, Value):
+        d = ew.common_dtype(type(input), type(other))
+        input = full_op(input, attrs=meta_of((), d))
+    return ew.where(condition, input, other)
+
+
+def masked_fill(input, mask, value):
+    """A number where the mask holds."""
+    if isinstance(value, Value):
+        return ew.where(mask, ew.cast(value, input._m.dtype), input)
+    return ew.masked_fill(input, mask, value)
+
+
+def equal(input, other):
+    """Whether two tensors have the same shape and values."""
+    if input._m.shape != other._m.shape:
+        return False
+    return builtins.bool(all(ew.eq(input, other)).item())
+
+
+def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether elements differ by at most atol + rtol * |other|."""
+    a, b = array_of(input), array_of(other)
+    return from_array(np.isclose(a, b, rtol, atol, equal_nan))
+
+
+def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether all elements are close."""
+    if input._m.dtype is not other._m.dtype:
+        fail(
+            RuntimeError,
+            f"{_long(input)} did not match {_long(other)}",
+        )
+    return builtins.bool(
+        np.allclose(array_of(input), array_of(other), rtol, atol, equal_nan)
+    )
+
+
+def _long(x):
+    return x._m.dtype.legacy.removesuffix("Tensor")
+
+
+# ---- reductions -----------------------------------------------------------------------------------------
+def _dims(x, dim):
+    return wrap_dims(dim, len(x._m.shape))
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
+    """The sum over dimensions."""
+    x = input if dtype is None else ew.cast(input, dtype)
+    dim = axis if dim is None else dim
+    return reduce.sum_(x, attrs=(_dims(x, dim), builtins.bool(keepdims or keepdim)))
+
+
+def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
+    """The arithmetic mean over dimensions."""
+    x = input if dtype is None else ew.cast(input, dtype)
+    return reduce.mean(x, axis if dim is None else dim, builtins.bool(keepdims or keepdim))
+
+
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """The product over a dimension or all."""
+    x = input if dtype is None else ew.cast(input, dtype)
+    return reduce.prod_(x, attrs=(_dims(x, dim), keepdim))
+
+
+def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
+    """The variance over dimensions."""
+    if isinstance(dim, builtins.bool):
+        dim, unbiased = None, dim
+    correction = (1 if unbiased else 0) if correction is None else correction
+    return reduce.variance(input, axis if dim is None else dim, correction, keepdim)
+
+
+def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
+    """The standard deviation over dimensions."""
+    if isinstance(dim, builtins.bool):
+        dim, unbiased = None, dim
+    correction = (1 if unbiased else 0) if correction is None else correction
+    return reduce.std(input, axis if dim is None else dim, correction, keepdim)
+
+
+def var_mean(input, dim=None, **more):
+    """The variance and the mean."""
+    return var(input, dim, **more), mean(input, dim, more.get("keepdim", False))
+
+
+def std_mean(input, dim=None, **more):
+    """The standard deviation and the mean."""
+    return std(input, dim, **more), mean(input, dim, more.get("keepdim", False))
+
+
+def any(input, dim=None, keepdim=False):
+    """Whether any element is true."""
+    return reduce.any_(input, attrs=(_dims(input, dim), keepdim))
+
+
+def all(input, dim=None, keepdim=False):
+    """Whether all elements are true."""
+    return reduce.all_(input, attrs=(_dims(input, dim), keepdim))
+
+
+def amax(input, dim=(), keepdim=False):
+    """The largest elements over dimensions."""
+    return reduce.amax(input, attrs=(_dims(input, dim), keepdim))
+
+
+def amin(input, dim=(), keepdim=False):
+    """The smallest elements over dimensions."""
+    return reduce.amin(input, attrs=(_dims(input, dim), keepdim))
+
+
+def argmax(input, dim=None, keepdim=False):
+    """The place of the largest element."""
+    return reduce.argmax(input, attrs=(_dims(input, dim), keepdim))
+
+
+def argmin(input, dim=None, keepdim=False):
+    """The place of the smallest element."""
+    return reduce.argmin(input, attrs=(_dims(input, dim), keepdim))
+
+
+class _Named(tuple):
+    """A pair (values, indices) that prints and unpacks as PyTorch's."""
+
+    __slots__ = ()
+    kind = "torch.return_types"
+    values = property(lambda self: self[0])
+    indices = property(lambda self: self[1])
+
+    def __repr__(self):
+        return f"torch.return_types.{self.kind}(\nvalues={self[0]!r},\nindices={self[1]!r})"
+
+
+def _named(kind):
+    return type(kind, (_Named,), {"kind": kind, "__slots__": ()})
+
+
+_MAX, _MIN = _named("max"), _named("min")
+
+
+def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
+    given = list(args)
+    if given and isinstance(given[0], Value):
+        return pairwise(x, given[0])
+    if given:
+        dim = given.pop(0)
+    if given:
+        keepdim = given.pop(0)
+    if dim is None:
+        if not x._m.numel:
+            fail(
+                RuntimeError,
+                f"{kind.kind}(): Expected reduction dim to be specified for input.numel() == 0. "
+                "Specify the reduction dim with the 'dim' argument.",
+            )
+        return whole(x, attrs=(_dims(x, None), False))
+    dim = wrap_dim(dim, len(x._m.shape))
+    if not x._m.shape:
+        return kind((vw.clone(x), full_op(0, attrs=meta_of((), int64))))
+    indices = place(x, attrs=((dim,), True))
+    values = ix.gather(x, indices, attrs=dim)
+    if not keepdim:
+        indices, values = vw.squeeze(indices, dim), vw.squeeze(values, dim)
+    return kind((values, indices))
+
+
+def max(input, *args, dim=None, keepdim=False, other=None):
+    """The largest element; with a dimension, the largest along it and where; with a tensor, pairs."""
+    args = args if other is None else (other,)
+    return _extreme(input, args, dim, keepdim, _MAX, reduce.amax, reduce.argmax, maximum)
+
+
+def min(input, *args, dim=None, keepdim=False, other=None):
+    """The smallest element; with a dimension, the smallest along it and where; with a tensor, pairs."""
+    args = args if other is None else (other,)
+    return _extreme(input, args, dim, keepdim, _MIN, reduce.amin, reduce.argmin, minimum)
+
+
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The p-norm over dimensions; p=2 by default."""
+    p = 2.0 if p in ("fro", None) else float(p)
+    attrs = (("p", p), ("dims", _dims(input, dim)), ("keep", keepdim))
+    return reduce.norm_(input, attrs=attrs)
+
+
+def logsumexp(input, dim, keepdim=False):
+    """log of the sum of exponentials."""
+    return reduce.logsumexp(input, dim, keepdim)
+
+
+def count_nonzero(input, dim=None):
+    """How many elements are not zero."""
+    return sum(ew.ne(input, 0), dim)
+
+
+# ---- products -----------------------------------------------------------------------------------------
+def _product_pair(name, a, b):
+    _tensor(name, a)
+    return a, _tensor(name, b, 2, "mat2" if name in ("mm", "bmm") else "other")
+
+
+def mm(input, mat2, *, out=None):
+    """The product of two matrices."""
+    return mm_ops.mm(*_product_pair("mm", input, mat2))
+
+
+def bmm(input, mat2):
+    """The products of two batches of matrices."""
+    return mm_ops.bmm(*_product_pair("bmm", input, mat2))
+
+
+def matmul(input, other, *, out=None):
+    """The product that `@` means."""
+    if isinstance(other, np.ndarray):
+        other = operand(input, other)
+    return mm_ops.matmul(*_product_pair("matmul", input, other))
+
+
+def mv(input, vec):
+    """A matrix times a vector."""
+    return mm_ops.mv(input, vec)
+
+
+def dot(input, tensor):
+    """The sum of products of two vectors."""
+    return mm_ops.dot(input, tensor)
+
+
+inner = dot
+
+
+def outer(input, vec2):
+    """All products of two vectors' elements."""
+    return ew.mul(vw.unsqueeze(input, 1), vec2)
+
+
+ger = outer
+
+
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat1 @ mat2)."""
+    return mm_ops.addmm(input, mat1, mat2, beta, alpha)
+
+
+# ---- views ------------------------------------------------------------------------------------------
+def _sizes(sizes):
+    if len(sizes) == 1 and not isinstance(sizes[0], int):
+        first = sizes[0]
+        if isinstance(first, Value) and not first._m.shape:
+            return (int(first),)
+        sizes = tuple(first)
+    return tuple([n if type(n) is int else n.__index__() for n in sizes])
+
+
+def reshape(input, *shape, **named):
+    """The same elements under another shape."""
+    return vw.reshape(input, _sizes(shape or (named["shape"],)))
+
+
+def view(input, *shape, dtype=None):
+    """The same memory under another shape."""
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        fail(NotImplementedError, "view(dtype) is not supported by nacre yet")
+    return vw.view(input, _sizes(shape))
+
+
+def view_as(input, other):
+    """The same memory under another tensor's shape."""
+    return vw.view(input, tuple(other._m.shape))
+
+
+def reshape_as(input, other):
+    """The same elements under another tensor's shape."""
+    return vw.reshape(input, tuple(other._m.shape))
+
+
+def permute(input, *dims):
+    """Dimensions in another order."""
+    return vw.permute(input, _sizes(dims))
+
+
+def transpose(input, dim0, dim1):
+    """Two dimensions exchanged."""
+    return vw.transpose(input, dim0, dim1)
+
+
+swapaxes = swapdims = transpose
+
+
+def t(input):
+    """The transpose of a matrix."""
+    return vw.transpose2(input)
+
+
+def expand(input, *sizes):
+    """Repeat dimensions of size 1 without copying."""
+    return vw.expand(input, _sizes(sizes))
+
+
+def expand_as(input, other):
+    """Repeat dimensions to another tensor's shape."""
+    return vw.expand(input, tuple(other._m.shape))
+
+
+def broadcast_to(input, size):
+    """Repeat dimensions to a shape."""
+    return vw.expand(input, tuple(size))
+
+
+def broadcast_tensors(*tensors):
+    """All tensors expanded to their common shape."""
+    shape = broadcast_shapes(*[x._m.shape for x in tensors])
+    return tuple([vw.expand(x, shape) for x in tensors])
+
+
+def unsqueeze(input, dim):
+    """A new dimension of size 1."""
+    return vw.unsqueeze(input, dim)
+
+
+def squeeze(input, dim=None):
+    """Without dimensions of size 1."""
+    return vw.squeeze(input, dim)
+
+
+def narrow(input, dim, start, length):
+    """A stretch of a dimension."""
+    return vw.narrow(input, dim, start.item() if isinstance(start, Value) else start, length)
+
+
+def select(input, dim, index):
+    """One index of a dimension."""
+    return vw.select(input, dim, int(index))
+
+
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonal as a view."""
+    return vw.diagonal(input, offset, dim1, dim2)
+
+
+def as_strided(input, size, stride, storage_offset=None):
+    """The storage with any geometry."""
+    return vw.as_strided(input, tuple(size), tuple(stride), storage_offset)
+
+
+def detach(input):
+    """The same memory without gradients."""
+    return vw.detached(input)
+
+
+def alias(input):
+    """A view of everything."""
+    return vw.whole(input)
+
+
+def view_of(input):
+    """A view of everything."""
+    return vw.whole(input)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dimensions start_dim … end_dim as one."""
+    shape = tuple(input._m.shape)
+    if not shape:
+        return vw.reshape(input, (1,))
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
+    if start > end:
+        fail(RuntimeError, "flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    return vw.reshape(input, (*shape[:start], numel(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def ravel(input):
+    """All elements in one dimension."""
+    return vw.reshape(input, (-1,)) if input._m.numel else vw.reshape(input, (0,))
+
+
+def unflatten(input, dim, sizes):
+    """One dimension as several."""
+    shape = tuple(input._m.shape)
+    dim = wrap_dim(dim, len(shape))
+    sizes = vw.resolve(tuple(sizes), shape[dim])
+    return vw.view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+
+
+def movedim(input, source, destination):
+    """Dimensions moved to other places."""
+    rank = len(input._m.shape)
+    sources = [wrap_dim(d, rank) for d in ([source] if isinstance(source, int) else source)]
+    places = [
+        wrap_dim(d, rank) for d in ([destination] if isinstance(destination, int) else destination)
+    ]
+    order = [d for d in range(rank) if d not in sources]
+    for place, d in sorted(zip(places, sources, strict=True)):
+        order.insert(place, d)
+    return vw.permute(input, tuple(order))
+
+
+moveaxis = movedim
+
+
+def unbind(input, dim=0):
+    """All indices of a dimension, as a tuple of views."""
+    dim = wrap_dim(dim, len(input._m.shape))
+    return tuple([vw.select(input, dim, i) for i in range(input._m.shape[dim])])
+
+
+def split(tensor, split_size_or_sections, dim=0):
+    """Parts of a size, or of these sizes."""
+    dim = wrap_dim(dim, len(tensor._m.shape))
+    size = tensor._m.shape[dim]
+    parts = split_size_or_sections
+    if isinstance(parts, int):
+        if parts <= 0:
+            fail(
+                RuntimeError,
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}",
+            )
+        parts = [builtins.min(parts, size - i) for i in range(0, size, parts)] or [0]
+    elif builtins.sum(parts) != size:
+        fail(
+            RuntimeError,
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
+            f"dimension {dim}), but got split_sizes={list(parts)}",
+        )
+    out = []
+    at = 0
+    for n in parts:
+        out.append(vw.slice_dim(tensor, dim, at, at + n))
+        at += n
+    return tuple(out)
+
+
+def chunk(input, chunks, dim=0):
+    """At most this many parts of equal size."""
+    size = input._m.shape[wrap_dim(dim, len(input._m.shape))]
+    return split(input, builtins.max(-(-size // chunks), 1), dim)
+
+
+def diag(input, diagonal=0):
+    """The diagonal of a matrix, or a matrix with this diagonal."""
+    if len(input._m.shape) == 2:
+        return vw.clone(vw.diagonal(input, diagonal))
+    n = input._m.shape[0] + builtins.abs(diagonal)
+    start = diagonal if diagonal >= 0 else -diagonal * n
+    return vw.embed(input, (n, n), start, (n + 1,))
+
+
+def trace(input):
+    """The sum of the diagonal."""
+    return sum(vw.diagonal(input))
+
+
+# ---- joining and indexing ----------------------------------------------------------------------------
+def cat(tensors, dim=0, *, axis=None, out=None):
+    """Tensors joined along a dimension."""
+    return ix.cat(tensors, dim if axis is None else axis)
+
+
+concat = concatenate = cat
+
+
+def stack(tensors, dim=0, *, out=None):
+    """Tensors joined along a new dimension."""
+    return ix.stack(tensors, dim)
+
+
+def hstack(tensors):
+    """Tensors joined along their second dimension (first for vectors)."""
+    tensors = [vw.reshape(x, (1,)) if not x._m.shape else x for x in tensors]
+    return ix.cat(tensors, 0 if len(tensors[0]._m.shape) == 1 else 1)
+
+
+def vstack(tensors):
+    """Tensors joined as rows."""
+    rows = [vw.reshape(x, (1, -1)) if len(x._m.shape) < 2 else x for x in tensors]
+    return ix.cat(rows, 0)
+
+
+def gather(input, dim, index, *, sparse_grad=False):
+    """Elements at index tensor places along a dimension."""
+    return ix.gather(input, index, attrs=wrap_dim(dim, len(input._m.shape)))
+
+
+def index_select(input, dim, index):
+    """Entries at these indices of a dimension."""
+    return ix.index_select(input, dim, index)
+
+
+def _scatter_value(input, index, src):
+    if isinstance(src, Value):
+        return src
+    return full_op(src, attrs=meta_of(tuple(index._m.shape), input._m.dtype))
+
+
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """Values written at index places along a dimension."""
+    src = value if src is None else src
+    mode = "add" if reduce == "add" else "set"
+    dim = wrap_dim(dim, len(input._m.shape))
+    return ix.scatter(input, index, _scatter_value(input, index, src), attrs=(dim, mode))
+
+
+def scatter_add(input, dim, index, src):
+    """Values added at index places along a dimension."""
+    return ix.scatter(input, index, src, attrs=(wrap_dim(dim, len(input._m.shape)), "add"))
+
+
+def index_add(input, dim, index, source, *, alpha=1):
+    """Slices added at these indices of a dimension."""
+    dim = wrap_dim(dim, len(input._m.shape))
+    spread = ix.spread_index(index, dim, tuple(source._m.shape))
+    source = source if alpha == 1 else ew.mul(source, alpha)
+    return ix.scatter(input, spread, source, attrs=(dim, "add"))
+
+
+def take(input, index):
+    """Elements by their place in row-major order."""
+    return vw.reshape(input, (-1,))[index]
+
+
+def masked_select(input, mask):
+    """The elements where the mask holds, in one dimension."""
+    x, m = broadcast_tensors(input, mask)
+    return x[m]
+
+
+def nonzero(input, *, as_tuple=False):
+    """The places of elements that are not zero."""
+    places = np.nonzero(array_of(input))
+    if as_tuple:
+        return tuple([from_array(p.astype(np.int64)) for p in places])
+    return from_array(np.stack(places, 1).astype(np.int64) if places else np.zeros((1, 0), np.int64))
+
+
+argwhere = nonzero
+
+
+# ---- softmax ---------------------------------------------------------------------------------------------
+def softmax(input, dim=None, dtype=None):
+    """exp(x) / sum(exp(x)) along a dimension."""
+    return loss.softmax(input, dim, dtype)
+
+
+def log_softmax(input, dim=None, dtype=None):
+    """log of softmax along a dimension."""
+    return loss.log_softmax(input, dim, dtype)
+
+
+def clone(input, *, memory_format=None):
+    """A copy that gradients flow through."""
+    return ew.clone(input)
+
+
+def numel_of(input):
+    """The number of elements."""
+    return input._m.numel
+
+
+def is_tensor(obj):
+    """Whether it is a tensor."""
+    return isinstance(obj, Value)
+
+
+def is_floating_point(input):
+    """Whether the element type is a floating one."""
+    return input._m.dtype.is_floating_point
+
+
+def result_type(a, b):
+    """The type of a + b."""
+    return _promoted(a, b)
+
+
+def can_cast(from_, to):
+    """Whether a type may be written into another."""
+    return from_.category <= to.category
+
+
+# ---- types as methods --------------------------------------------------------------------------------
+def _converter(d):
+    def convert(self, memory_format=None):
+        return ew.cast(self, d)
+
+    convert.__doc__ = f"The tensor as {d.name}."
+    return convert
+
+
+_CONVERT = {
+    "float": dtypes.float32,
+    "double": dtypes.float64,
+    "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16,
+    "long": dtypes.int64,
+    "int": dtypes.int32,
+    "short": dtypes.int16,
+    "char": dtypes.int8,
+    "byte": dtypes.uint8,
+    "bool": dtypes.bool_,
+}
+
+METHODS = """
+add sub subtract mul multiply div divide true_divide floor_divide remainder fmod pow addcmul addcdiv
+lerp neg negative abs absolute sign sgn exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal sin
+cos tan tanh sigmoid erf floor ceil trunc relu isnan logical_not round square clamp clip clamp_min
+clamp_max isinf isfinite eq ne lt le gt ge not_equal less less_equal greater greater_equal logical_and
+logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not maximum minimum masked_fill equal
+isclose allclose sum mean prod var std any all amax amin argmax argmin max min norm logsumexp
+count_nonzero mm bmm matmul mv dot inner outer ger addmm reshape view view_as reshape_as permute
+transpose swapaxes swapdims t expand expand_as broadcast_to unsqueeze squeeze narrow select diagonal
+as_strided flatten ravel unflatten movedim moveaxis unbind split chunk diag trace gather index_select
+scatter scatter_add index_add take masked_select nonzero softmax log_softmax
+""".split()
+
+IN_PLACE = {
+    "add": ew.add,
+    "sub": ew.sub,
+    "mul": ew.mul,
+    "div": ew.div,
+    "neg": ew.neg,
+    "abs": ew.abs_,
+    "sign": ew.sign,
+    "exp": ew.exp,
+    "expm1": ew.expm1,
+    "log": ew.log,
+    "log2": ew.log2,
+    "log10": ew.log10,
+    "log1p": ew.log1p,
+    "sqrt": ew.sqrt,
+    "rsqrt": ew.rsqrt,
+    "reciprocal": ew.reciprocal,
+    "sin": ew.sin,
+    "cos": ew.cos,
+    "tan": ew.tan,
+    "tanh": ew.tanh,
+    "sigmoid": ew.sigmoid,
+    "erf": ew.erf,
+    "floor": ew.floor,
+    "ceil": ew.ceil,
+    "trunc": ew.trunc,
+    "round": ew.round_,
+    "relu": ew.relu,
+    "logical_not": ew.logical_not,
+    "bitwise_not": ew.bitwise_not,
+    "eq": ew.eq,
+    "ne": ew.ne,
+    "lt": ew.lt,
+    "le": ew.le,
+    "gt": ew.gt,
+    "ge": ew.ge,
+    "logical_and": ew.logical_and,
+    "logical_or": ew.logical_or,
+    "bitwise_and": ew.bitwise_and,
+    "bitwise_or": ew.bitwise_or,
+    "bitwise_xor": ew.bitwise_xor,
+    "floor_divide": ew.floor_divide,
+    "remainder": ew.remainder,
+    "lerp": ew.lerp,
+}
+Tensor_class = Tensor
+promote_types = promote_types
+get_default_dtype = get_default_dtype
