@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import zlib
@@ -17,6 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from fuzz.compare import Side
+from fuzz.differences import check
 from fuzz.generator import Program, generate
 from fuzz.record import disagreement, read
 
@@ -70,7 +72,9 @@ def test_programs_see_what_pytorch_let_them_see(runs: Runs, start: int) -> None:
         why = disagreement(record, program, observations)
         if why is not None:
             failures.append(shown(program, why))
-    assert not failures, f"{len(failures)} programs disagree; the first:\n" + "\n".join(failures[:2])
+    assert not failures, f"{len(failures)} programs disagree; the first:\n" + "\n".join(
+        failures[:2]
+    )
 
 
 WAYS = {
@@ -96,3 +100,11 @@ def test_bits_do_not_depend_on_how_a_program_is_run(runs: Runs, way: str) -> Non
     finally:
         side.stop()
     assert not failures, f"{len(failures)} programs differ; the first:\n" + "\n".join(failures[:2])
+
+
+@pytest.mark.parametrize("start", range(0, 600, 100))
+def test_gradients_agree_with_finite_differences(start: int) -> None:
+    torch = importlib.import_module(MODULE)
+    found = [check(torch, seed) for seed in range(start, start + 100)]
+    wrong = [text for text in found if text is not None]
+    assert not wrong, f"{len(wrong)} functions are wrong; the first:\n" + "\n".join(wrong[:2])
