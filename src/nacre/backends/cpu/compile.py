@@ -22,11 +22,12 @@ _ENGINES: list = []
 _MACHINE: list = []
 STATS = {"compiled": 0, "loaded": 0}
 
-os.register_at_fork(
-    before=target.LOCK.acquire,
-    after_in_parent=target.LOCK.release,
-    after_in_child=target.LOCK.release,
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=target.LOCK.acquire,
+        after_in_parent=target.LOCK.release,
+        after_in_child=target.LOCK.release,
+    )
 
 
 class CompileError(RuntimeError):
@@ -53,6 +54,19 @@ def get_functions(wanted) -> list[int]:
         with target.LOCK:
             _load({k: f for k, f in missing.items() if k not in _ADDRESSES})
     return [_ADDRESSES[key] for key, _ in wanted]
+
+
+def get_module(key: str, factory: Callable[[], str], names) -> dict[str, int]:
+    """The addresses of several functions that one module defines, under their own names."""
+    identity = target.host().identity()
+    with target.LOCK:
+        stored = cache.load(key, identity)
+        if stored is None:
+            stored = emit_object(factory())
+            STATS["compiled"] += 1
+            cache.store(key, identity, stored)
+        engine = _engine([stored])
+        return {name: engine.get_function_address(name) for name in names}
 
 
 def symbol(key: str) -> str:
@@ -83,17 +97,22 @@ def _load(missing) -> None:
         raise
 
 
-def _link(objects) -> None:
-    """Put objects into one engine and note where their functions are."""
+def _engine(objects):
+    """One engine that holds some object code, for the life of the process."""
     try:
-        empty = llvm.parse_assembly("")
-        engine = llvm.create_mcjit_compiler(empty, _machine())
-        for stored in objects.values():
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+        for stored in objects:
             engine.add_object_file(llvm.ObjectFileRef.from_data(stored))
         engine.finalize_object()
     except RuntimeError as error:
         raise CompileError(f"LLVM could not load object code: {error}") from error
     _ENGINES.append(engine)
+    return engine
+
+
+def _link(objects) -> None:
+    """Put objects into one engine and note where their functions are."""
+    engine = _engine(objects.values())
     for key in objects:
         address = engine.get_function_address(symbol(key))
         if not address:

@@ -1,0 +1,56 @@
+"""Iteration spaces: dropping, ordering and merging dimensions, and cutting them into chunks."""
+
+from __future__ import annotations
+
+
+def collapse(shape, strides):
+    """Merge the dimensions of `shape` wherever every operand walks two of them as one.
+
+    `strides` has one tuple for each operand; dimensions of size 1 vanish and the others are ordered by
+    the strides of the last operand (the output), largest first. Returns (sizes, strides by
+    operand), as lists.
+    """
+    kept = [d for d, size in enumerate(shape) if size != 1]
+    if not kept:
+        return [], [[] for _ in strides]
+    leader = strides[-1]
+    if any(leader[a] < leader[b] for a, b in zip(kept, kept[1:], strict=False)):
+        kept.sort(key=lambda d: -abs(leader[d]))
+    return merge([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
+
+
+def merge(sizes, strides):
+    """Merge adjacent dimensions that every operand walks as one, keeping their order."""
+    if len(sizes) < 2:
+        return sizes, strides
+    out = [sizes[-1]]
+    steps = [[s[-1]] for s in strides]
+    for d in range(len(sizes) - 2, -1, -1):
+        size = out[-1]
+        if all(s[d] == t[-1] * size for s, t in zip(strides, steps, strict=True)):
+            out[-1] = size * sizes[d]
+        else:
+            out.append(sizes[d])
+            for s, t in zip(strides, steps, strict=True):
+                t.append(s[d])
+    return out[::-1], [t[::-1] for t in steps]
+
+
+def walk(stride: int) -> str:
+    """The class of a stride along the innermost dimension."""
+    return "c" if stride == 1 else "b" if stride == 0 else "s"
+
+
+def chunk_elements(weight: int) -> int:
+    """How many elements make a chunk for the thread pool, by the weight of the body."""
+    return max(4096, min(32768, (1 << 19) // (weight + 8)))
+
+
+def grid(n: int, rows: int, target: int):
+    """(width, column chunks, height, chunks) of an iteration space of `rows` rows of n elements."""
+    if n > target:
+        width = target
+        columns = -(-n // width)
+        return width, columns, 1, columns * rows
+    height = max(1, target // max(n, 1))
+    return n, 1, height, -(-rows // height)
