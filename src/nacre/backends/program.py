@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from nacre.backends import plan
+from nacre.backends import plan, reducing, reductions
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import target, threads
 from nacre.backends.loops import SCALARS, Stream, body_key, body_weight, map_ir
 from nacre.base.dtypes import dtype
+from nacre.base.shapes import contiguous_strides
 
 FIRST_SLOT = 4
 SCRATCH = 2
@@ -133,6 +135,21 @@ class ProgramBuilder:
         if made is not None:
             self.calls.append((made, made.fill(operands)))
 
+    # ---- reductions ----
+    def reduce(self, kind, shape, dims, inputs, body, out: Operand) -> None:
+        """Reduce the last value of (inputs, body) over `dims`, which `out` does not have.
+
+        kind: sum prod max min any all argmax argmin. argmax over several dims takes the index in
+        their row-major order; they must be adjacent.
+        """
+        key = ("reduce", kind, shape, dims, body, signature([*inputs, out]))
+        recipe = planned(key, lambda: _plan_reduce(kind, shape, dims, inputs, body, out))
+        operands = [*inputs, out]
+        for made, which in recipe[0]:
+            chosen = [operands[x] if type(x) is int else x for x in which]
+            self.calls.append((made, made.fill(chosen)))
+        self.scratch = max(self.scratch, recipe[1])
+
     def copy(self, source: Operand, target_: Operand) -> None:
         """target = source, cast to target's dtype."""
         body = ()
@@ -243,6 +260,165 @@ def _plan_map(shape, inputs, body, outputs):
         return map_ir(name, len(outer), ins, body, outs, lanes, host)
 
     return Plan(key, factory, words, places, chunks, n * rows * (weight + 4) // 16 + 500)
+
+
+class _Recipe:
+    """The calls of a reduction being planned, and the scratch memory they need."""
+
+    def __init__(self):
+        self.calls: list = []
+        self.bytes = 0
+
+    def room(self, kind, shape) -> Operand:
+        """A new contiguous array in scratch memory."""
+        at = self.bytes
+        strides = contiguous_strides(tuple(shape))
+        self.bytes += -(-prod(shape) * kind.itemsize // 64) * 64
+        return Operand(SCRATCH, kind, tuple(shape), strides, at // kind.itemsize)
+
+
+def _plan_reduce(kind, shape, dims, inputs, body, out):
+    recipe = _Recipe()
+    shape = tuple(shape)
+    if 0 in out.shape:
+        return recipe.calls, 0
+    if 0 in shape:
+        value = reductions.identity(kind, out.dtype)
+        body = (("const", (), out.dtype, (value,)),)
+        made = _plan_map(out.shape, [], body, [(0, out)])
+        return [(made, (len(inputs),))], 0
+    values = [*kinds_of(inputs), *[d for _, _, d, _ in body]]
+    acc = reductions.accumulator(kind, values[-1], out.dtype)
+    axes = reducing.Axes(shape, dims)
+    if kind in reductions.ARG and len(axes.groups) > 1:
+        raise NotImplementedError(f"{kind} over dimensions that are not adjacent")
+    _Reduction(recipe, kind, acc).run(shape, axes, inputs, body, out, values[-1])
+    return recipe.calls, recipe.bytes
+
+
+class _Reduction:
+    """Plans the groups of one reduction, from the last to the first."""
+
+    def __init__(self, recipe: _Recipe, kind: str, acc: dtype):
+        self.recipe = recipe
+        self.kind = kind
+        self.acc = acc
+        self.host = target.host()
+
+    def run(self, shape, axes, inputs, body, out, value):
+        names = list(range(len(inputs)))
+        goal = len(inputs)
+        sources = list(inputs)
+        groups = axes.groups
+        if not groups:
+            self._no_group(shape, sources, names, body, out, goal, value)
+            return
+        last = axes.last
+        kept_axes = {d: i for i, d in enumerate(d for d in range(len(shape)) if d in axes.kept)}
+        out_strides = dict(zip(_kept_of(shape, axes, out), _strides_kept(shape, axes, out), strict=True))
+        gone: set = set()
+        for k in range(len(groups) - 1, -1, -1):
+            group = groups[k]
+            kept = [d for d in range(len(shape)) if d in kept_axes or any(d in g for g in groups[:k])]
+            arrays = [x for x in sources if type(x) is Operand]
+            strides = [spread(x, _shape_without(shape, gone)) for x in arrays]
+            steps = reducing.walkable(shape, strides, group)
+            if steps is None:
+                sources, names, body = self._materialised(
+                    _shape_without(shape, gone), sources, names, body, value
+                )
+                arrays = [x for x in sources if type(x) is Operand]
+                strides = [spread(x, _shape_without(shape, gone)) for x in arrays]
+                steps = reducing.walkable(shape, strides, group)
+            final = k == 0
+            stage = reducing.Stage(self.kind, sources, body, self.acc, value, self.host)
+            sizes = [shape[d] for d in kept]
+            limit = reductions.CHUNK if last else reductions.ROWS
+            length = prod([shape[d] for d in group])
+            pieces = reducing.pieces_of(length, limit, self.kind)
+            call = reducing.last_call if last else reducing.middle_call
+            direct = [out_strides[d] for d in kept] if final else None
+            made_shape = _shape_without(shape, gone | set(group))
+            goal_of_stage: object = goal
+            if not final or pieces > 1:
+                room = self.recipe.room(self.acc, (pieces, *sizes))
+                here = list(contiguous_strides(tuple(sizes)))
+                here_dtype = self.acc
+                goal_of_stage = room
+            else:
+                here, here_dtype = direct, out.dtype
+            if pieces == 1 and not final:
+                room = Operand(SCRATCH, self.acc, made_shape, contiguous_strides(made_shape), room.offset)
+                goal_of_stage = room
+            call(
+                stage, self._maker(names, goal_of_stage), shape, strides, kept, group, steps,
+                here_dtype, here, prod(sizes),
+            )
+            if pieces > 1:
+                if final:
+                    joined: object = goal
+                    joined_strides, joined_dtype = direct, out.dtype
+                else:
+                    joined = self.recipe.room(self.acc, made_shape)
+                    joined_strides, joined_dtype = list(contiguous_strides(tuple(sizes))), self.acc
+                reducing.chain_call(
+                    stage, self._maker([room], joined), sizes, pieces, joined_dtype, joined_strides
+                )
+                room = joined
+            if not final:
+                sources, names, body, value = [room], [room], (), self.acc
+            gone |= set(group)
+            last = False
+
+    def _maker(self, names, goal):
+        def make(key, factory, words, places, target_place, ins, chunks, work):
+            where = scalar_places(words, [*places, target_place], ins)
+            made = Plan(key, factory, words, where, chunks, work)
+            self.recipe.calls.append((made, (*names, goal)))
+
+        return make
+
+    def _materialised(self, shape, sources, names, body, value):
+        """Store the value to reduce in scratch memory, in row-major order."""
+        room = self.recipe.room(value, shape)
+        count = len(sources) + len(body)
+        made = _plan_map(shape, sources, body, [(count - 1, room)])
+        self.recipe.calls.append((made, (*names, room)))
+        return [room], [room], ()
+
+    def _no_group(self, shape, sources, names, body, out, goal, value):
+        """Every reduced dimension has one element: a map."""
+        index = len(sources) + len(body) - 1
+        if self.kind in reductions.ARG:
+            body = (("const", (), out.dtype, (0,)),)
+            self.recipe.calls.append((_plan_map(out.shape, [], body, [(0, out)]), (goal,)))
+            return
+        body = (*body, ("cast", (index,), self.acc, ()), ("cast", (index + 1,), out.dtype, ()))
+        full = _unsqueezed(shape, out)
+        made = _plan_map(shape, sources, body, [(index + 2, full)])
+        self.recipe.calls.append((made, (*names, goal)))
+
+
+def _shape_without(shape, gone):
+    """`shape` with the dimensions already reduced counted as 1."""
+    return tuple([1 if d in gone else n for d, n in enumerate(shape)])
+
+
+def _kept_of(shape, axes, out):
+    return axes.kept
+
+
+def _strides_kept(shape, axes, out):
+    """The strides of `out` along the kept dimensions of size > 1."""
+    return [s for n, s in zip(out.shape, out.strides, strict=True) if n != 1]
+
+
+def _unsqueezed(shape, out):
+    """`out` as an array of `shape`, whose missing dimensions have size 1."""
+    strides = [s for n, s in zip(out.shape, out.strides, strict=True) if n != 1]
+    following = iter(strides)
+    full = tuple([0 if n == 1 else next(following) for n in shape])
+    return Operand(out.slot, out.dtype, tuple(shape), full, out.offset)
 
 
 def array_places(words: list, strides, streams) -> list:
