@@ -15,6 +15,7 @@ from nacre.backends.calls import FIRST_SLOT, Operand, Recipe, Scalar, planned, s
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import threads
 from nacre.backends.cpu.gemm import plan_gemm
+from nacre.backends.indexing import plan_gather, plan_scatter
 from nacre.backends.mapping import plan_map
 from nacre.backends.reducing import plan_reduce
 
@@ -74,6 +75,23 @@ class ProgramBuilder:
         key = ("gemm", body, signature(operands))
         self._add(planned(key, lambda: plan_gemm(a, b, inputs, body, out)), operands)
 
+    # ---- indices ----
+    def gather(self, shape, src: Operand, index: Operand, dim: int, out: Operand) -> None:
+        """out[i..] = src[.., index[i..], ..] with the index in place `dim`; shape is index's.
+
+        An index outside [0, src.shape[dim]) stops the program and is reported in tab[1].
+        """
+        operands = [src, index, out]
+        key = ("gather", shape, dim, signature(operands))
+        self._add(planned(key, lambda: plan_gather(shape, src, index, dim, out)), operands)
+
+    def scatter(self, mode: str, index: Operand, value: Operand, dim: int, out: Operand) -> None:
+        """out[.., index[i..], ..] = value[i..] (mode 'set') or += (mode 'add'), in index order."""
+        operands = [index, value, out]
+        key = ("scatter", mode, dim, signature(operands))
+        self._add(planned(key, lambda: plan_scatter(mode, index, value, dim, out)), operands)
+
+    # ---- moving ----
     def copy(self, source: Operand, target_: Operand) -> None:
         """target = source, cast to target's dtype."""
         body = ()
