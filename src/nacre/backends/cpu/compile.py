@@ -58,14 +58,8 @@ def get_functions(wanted) -> list[int]:
 
 def get_module(key: str, factory: Callable[[], str], names) -> dict[str, int]:
     """The addresses of several functions that one module defines, under their own names."""
-    identity = target.host().identity()
     with target.LOCK:
-        stored = cache.load(key, identity)
-        if stored is None:
-            stored = emit_object(factory())
-            STATS["compiled"] += 1
-            cache.store(key, identity, stored)
-        engine = _engine([stored])
+        engine = _engine([_object(key, target.host().identity(), factory)])
         return {name: engine.get_function_address(name) for name in names}
 
 
@@ -78,23 +72,26 @@ def _load(missing) -> None:
     if not missing:
         return
     identity = target.host().identity()
-    objects = {}
-    for key, factory in missing.items():
-        name = symbol(key)
-        stored = cache.load(key, identity)
-        if stored is None:
-            stored = emit_object(factory(name))
-            STATS["compiled"] += 1
-            cache.store(key, identity, stored)
-        else:
-            STATS["loaded"] += 1
-        objects[key] = stored
+    found = {key: _object(key, identity, factory, symbol(key)) for key, factory in missing.items()}
     try:
-        _link(objects)
+        _link(found)
     except CompileError:
-        for key in objects:
+        for key in found:
             cache.forget(key, identity)
-        raise
+        again = {k: _object(k, identity, f, symbol(k)) for k, f in missing.items()}
+        _link(again)
+
+
+def _object(key: str, identity: str, factory, *names) -> bytes:
+    """The object code of a key: from disk, else compiled and put there."""
+    stored = cache.load(key, identity)
+    if stored is not None:
+        STATS["loaded"] += 1
+        return stored
+    made = emit_object(factory(*names))
+    STATS["compiled"] += 1
+    cache.store(key, identity, made)
+    return made
 
 
 def _engine(objects):

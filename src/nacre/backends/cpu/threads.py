@@ -13,6 +13,7 @@ import threading
 
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import driver_ir, target
+from nacre.base import config
 
 SPINS = 2000
 _LOCK = threading.RLock()
@@ -20,9 +21,8 @@ _KEPT: list = []
 
 
 def _default_threads() -> int:
-    wanted = os.environ.get("NACRE_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted):
-        return int(wanted)
+    if config.NUM_THREADS:
+        return config.NUM_THREADS
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
