@@ -77,6 +77,8 @@ def same_bits(a, b):
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     nan = (a != a) & (b != b)
     kind = f"u{a.itemsize}"
-    return a.dtype == b.dtype and a.shape == b.shape and bool(
-        ((a.view(kind) == b.view(kind)) | nan).all()
+    return (
+        a.dtype == b.dtype
+        and a.shape == b.shape
+        and bool(((a.view(kind) == b.view(kind)) | nan).all())
     )

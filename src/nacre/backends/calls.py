@@ -17,7 +17,7 @@ MOST_PLANS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """An array as a kernel sees it: tab[slot] is its address, strides and offset are in elements."""
+    """An array in tab[slot] as a kernel sees it; strides and offset are in elements."""
 
     slot: int
     dtype: dtype
@@ -28,7 +28,7 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A number as a kernel sees it, in tab[slot]: kind 'f' (bits of a float64), 'i' (int64), 'b'."""
+    """A number in tab[slot]: kind 'f' (bits of a float64), 'i' (int64), 'b' (0 or 1)."""
 
     slot: int
     kind: str
@@ -111,8 +111,8 @@ def kinds_of(inputs) -> tuple:
 class Recipe:
     """Calls that make up one operation, and the scratch memory they need.
 
-    `calls` has pairs (plan, operands): an operand is an Operand in scratch memory or the number of one
-    of those the operation was given.
+    `calls` has pairs (plan, operands): an operand is an Operand in scratch memory or the number
+    of one of those the operation was given.
     """
 
     def __init__(self):

@@ -1,10 +1,10 @@
 """The elementary functions in vector arithmetic: exp, log, tanh, sin, erf, pow and their kin.
 
-Each is a short polynomial after a reduction of the argument (Cephes and fdlibm describe the methods), in
-float32 or float64; the short types go through float32 and round once. Errors stay below 4 ulp and
-NaN, infinities, -0 and denormals come out as PyTorch has them; tests/backends/test_elementary.py
-measures. A rounding to the nearest integer n is done by adding MAGIC = 1.5 * 2^mantissa, which leaves
-n in the low bits, where shifting makes 2^n of it.
+Each is a short polynomial after a reduction of the argument (Cephes and fdlibm describe the
+methods), in float32 or float64; the short types go through float32 and round once. Errors stay
+below 4 ulp and NaN, infinities, -0 and denormals come out as PyTorch has them;
+tests/backends/test_elementary.py measures. A rounding to the nearest integer n is done by adding
+MAGIC = 1.5 * 2^mantissa, which leaves n in the low bits, where shifting makes 2^n of it.
 """
 
 from __future__ import annotations
@@ -496,6 +496,3 @@ class Elementary:
         inverse = self.select(self.eq(x, one), one, zero)
         inverse = self.select(minus, self.select(odd, x, one), inverse)
         return self.select(self.lt(y, zero), inverse, result)
-
-
-

@@ -1,8 +1,8 @@
 """Code for one element of any type, on one lane or on a vector of lanes, with the same bits.
 
-An operation's `scalar` field is a callable over an Emitter: `lambda e, x, y: e.add(x, y)`. Values know
-their dtype. float16 and bfloat16 are held as float32 and rounded after each operation; bool is an i1.
-Nothing is contracted or reassociated: what is written is what runs.
+An operation's `scalar` field is a callable over an Emitter: `lambda e, x, y: e.add(x, y)`. Values
+know their dtype. float16 and bfloat16 are held as float32 and rounded after each operation; bool
+is an i1. Nothing is contracted or reassociated: what is written is what runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 
+from nacre.backends import half
 from nacre.backends.elementary import Elementary
 from nacre.base.dtypes import bfloat16, bool_, dtype, float16, float32, float64, int32, int64, uint8
 
@@ -25,7 +26,7 @@ REGISTER = {
     "i32": "i32",
     "i64": "i64",
 }
-MEMORY = REGISTER | {"f16": "half", "bf16": "i16", "b1": "i8"}
+MEMORY = REGISTER | {"f16": "i16", "bf16": "i16", "b1": "i8"}
 MANGLED = {"float": "f32", "double": "f64", "half": "f16"}
 
 
@@ -108,7 +109,8 @@ class Emitter(Elementary):
     def intrinsic(self, name: str, scalar: str, *refs: str) -> str:
         """An LLVM intrinsic whose operands and result have one type."""
         vector = self.vector(scalar)
-        return self.f.call(vector, f"llvm.{name}.{self.mangled(scalar)}", [(vector, r) for r in refs])
+        arguments = [(vector, ref) for ref in refs]
+        return self.f.call(vector, f"llvm.{name}.{self.mangled(scalar)}", arguments)
 
     def binary(self, op: str, scalar: str, a: str, b: str) -> str:
         """`op` on two values of a scalar IR type."""
@@ -121,9 +123,7 @@ class Emitter(Elementary):
     def pick(self, condition: str, scalar: str, a: str, b: str) -> str:
         """Select between two values of a scalar IR type."""
         vector = self.vector(scalar)
-        return self.f.value(
-            f"select {self.vector('i1')} {condition}, {vector} {a}, {vector} {b}"
-        )
+        return self.f.value(f"select {self.vector('i1')} {condition}, {vector} {a}, {vector} {b}")
 
     # ---- memory ----
     def load(self, pointer: str, kind: dtype, mask: str | None = None) -> Val:
@@ -140,11 +140,7 @@ class Emitter(Elementary):
     def _masked(self, name, returns, arguments, align):
         kinds = ", ".join([k for k, _ in arguments])
         self.f.module.declare(name, f"{returns} @{name}({kinds})")
-        pointer_kind = arguments.index(next(a for a in arguments if a[0].startswith(("ptr", "<")) and "ptr" in a[0]))
-        written = [
-            f"{k} align {align} {v}" if i == pointer_kind else f"{k} {v}"
-            for i, (k, v) in enumerate(arguments)
-        ]
+        written = [f"{k} align {align} {v}" if "ptr" in k else f"{k} {v}" for k, v in arguments]
         call = f"call {returns} @{name}({', '.join(written)})"
         return self.f.do(call) if returns == "void" else self.f.value(call)
 
@@ -169,9 +165,7 @@ class Emitter(Elementary):
     def _spread(self, pointer, stride, scalar):
         ramp = "<" + ", ".join([f"i64 {i}" for i in range(self.lanes)]) + ">"
         steps = self.binary("mul", "i64", ramp, self.splat("i64", stride))
-        return self.f.value(
-            f"getelementptr {scalar}, ptr {pointer}, {self.vector('i64')} {steps}"
-        )
+        return self.f.value(f"getelementptr {scalar}, ptr {pointer}, {self.vector('i64')} {steps}")
 
     def store(self, pointer: str, x: Val, mask: str | None = None) -> None:
         """Write consecutive elements, those that `mask` leaves on."""
@@ -207,7 +201,7 @@ class Emitter(Elementary):
             wide = self.binary("shl", "i32", wide, self.constant("i32", 16))
             ref = self.convert("bitcast", wide, "i32", "float")
         elif kind is float16:
-            ref = self._widen_half(ref)
+            ref = self._widen_half(ref) if self.host.half else half.widened(self, ref)
         return Val(ref, kind)
 
     def _to_memory(self, x: Val) -> str:
@@ -218,18 +212,24 @@ class Emitter(Elementary):
             bits = self.binary("lshr", "i32", bits, self.constant("i32", 16))
             return self.convert("trunc", bits, "i32", "i16")
         if x.dtype is float16:
-            return self.convert("fptrunc", x.ref, "float", "half")
+            return self._narrow_half(x.ref) if self.host.half else half.packed(self, x.ref)
         return x.ref
 
     def _widen_half(self, ref: str) -> str:
+        ref = self.convert("bitcast", ref, "i16", "half")
         return self.convert("fpext", ref, "half", "float")
+
+    def _narrow_half(self, ref: str) -> str:
+        ref = self.convert("fptrunc", ref, "float", "half")
+        return self.convert("bitcast", ref, "half", "i16")
 
     # ---- rounding of the short floating types ----
     def narrow(self, x: Val, kind: dtype) -> Val:
         """A float32 rounded to float16 or bfloat16 (still held as float32)."""
         if kind is float16:
-            half = self.convert("fptrunc", x.ref, "float", "half")
-            return Val(self._widen_half(half), kind)
+            if self.host.half:
+                return Val(self._widen_half(self._narrow_half(x.ref)), kind)
+            return Val(half.rounded(self, x.ref), kind)
         if kind is not bfloat16:
             return x
         bits = self.convert("bitcast", x.ref, "float", "i32")

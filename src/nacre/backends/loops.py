@@ -1,16 +1,16 @@
 """Kernels as loop nests over scalar expressions: what they share, and the map kernel.
 
-A kernel is `void k(ptr tab, ptr desc, i64 chunk)`. Its structure (how many outer dimensions, the class
-of each operand along the innermost one, the body) is compiled in; sizes, strides and addresses
-are read from `desc` and `tab`. Along the innermost dimension an operand is of class
+A kernel is `void k(ptr tab, ptr desc, i64 chunk)`. Its structure (how many outer dimensions, the
+class of each operand along the innermost one, the body) is compiled in; sizes, strides and
+addresses are read from `desc` and `tab`. Along the innermost dimension an operand is of class
     c  contiguous: vector loads, the last incomplete vector under a mask or by way of a small buffer
     b  broadcast: one element in all lanes
     s  strided: gathered
 The body is emitted once: complete and incomplete vectors go through the same instructions.
 
-Layout of `desc` for a map: n, width of a column chunk, column chunks, rows of a chunk, rows, the outer
-sizes, then for each operand its words (slot, offset, [inner stride], outer strides), then the
-slots of the scalars.
+Layout of `desc` for a map: n, width of a column chunk, column chunks, rows of a chunk, rows, the
+outer sizes, then for each operand its words (slot, offset, [inner stride], outer strides), then
+the slots of the scalars.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ class Stream:
 
 def body_key(body) -> str:
     """A body as text; equal texts mean equal code."""
-    return ";".join(
-        [f"{name}{args}{out.short}{attrs or ''}" for name, args, out, attrs in body]
-    )
+    return ";".join([f"{name}{args}{out.short}{attrs or ''}" for name, args, out, attrs in body])
 
 
 def evaluate(e: Emitter, instruction, values) -> Val:
@@ -231,9 +229,7 @@ class Reader:
     def __init__(self, words: Words, e: Emitter, inputs, body, outer: int, shift: int = 0):
         self.e = e
         self.outer = outer
-        self.arrays = [
-            Array(words, x, outer) if isinstance(x, Stream) else None for x in inputs
-        ]
+        self.arrays = [Array(words, x, outer) if isinstance(x, Stream) else None for x in inputs]
         levels = [0 if a is None else 1 if a.walk == "b" else 2 for a in self.arrays]
         self.body = Body(e, body, [0] * shift + levels)
         self.shift = shift
@@ -297,9 +293,7 @@ def map_ir(name: str, outer: int, inputs, body, outputs, lanes: int, host) -> st
             group = Lanes(e, f.compare("sge", left, lanes), left)
             reader.read(group, sources, i)
             pointers = [t.element(f, p, i) for t, p in zip(targets, places, strict=True)]
-            made = [
-                e.cast(reader.body.values[k], stream.dtype) for k, stream in outputs
-            ]
+            made = [e.cast(reader.body.values[k], stream.dtype) for k, stream in outputs]
             group.stores(targets, pointers, made)
     f.close()
     return module.text()

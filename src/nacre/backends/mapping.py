@@ -41,7 +41,9 @@ def plan_map(shape, inputs, body, outputs):
         rows *= size
     width, columns, height, chunks = plan.grid(n, rows, plan.chunk_elements(weight))
     words = [n, width, columns, height, rows, *outer]
-    places = array_places(words, strides, [*[s for s in ins if type(s) is Stream], *[s for _, s in outs]])
+    places = array_places(
+        words, strides, [*[s for s in ins if type(s) is Stream], *[s for _, s in outs]]
+    )
     places = scalar_places(words, places, ins)
     all_kinds = [*kinds, *[out for _, _, out, _ in body], *[x.dtype for x in arrays]]
     lanes = lanes_for(all_kinds, weight)

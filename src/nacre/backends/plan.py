@@ -6,9 +6,9 @@ from __future__ import annotations
 def collapse(shape, strides):
     """Merge the dimensions of `shape` wherever every operand walks two of them as one.
 
-    `strides` has one tuple for each operand; dimensions of size 1 vanish and the others are ordered by
-    the strides of the last operand (the output), largest first. Returns (sizes, strides by
-    operand), as lists.
+    `strides` has one tuple for each operand; dimensions of size 1 vanish and the others are
+    ordered by the strides of the last operand (the output), largest first. Returns (sizes,
+    strides by operand), as lists.
     """
     kept = [d for d, size in enumerate(shape) if size != 1]
     if not kept:

@@ -1,8 +1,8 @@
 """Native programs: a list of kernel calls that runs as one native call.
 
-The table `tab` of a program is an array of i64: tab[0] is the status (0, or 1 + the number of the call
-that met a bad index), tab[1] the offending value, tab[2] the program's scratch memory; slots from
-FIRST_SLOT on hold addresses of arrays, and scalars.
+The table `tab` of a program is an array of i64: tab[0] is the status (0, or 1 + the number of the
+call that met a bad index), tab[1] the offending value, tab[2] the program's scratch memory; slots
+from FIRST_SLOT on hold addresses of arrays, and scalars.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class ProgramBuilder:
     def map(self, shape, inputs, body, outputs) -> None:
         """Compute `body` for every element of `shape`.
 
-        `inputs` are Operands (broadcast by stride 0) and Scalars, values 0.. of the body; `outputs` are
-        (value index, Operand) pairs. An output may be exactly an input; other overlap is not allowed.
+        `inputs` are Operands (broadcast by stride 0) and Scalars, values 0.. of the body;
+        `outputs` are (value index, Operand) pairs. An output may be exactly an input; other
+        overlap is not allowed.
         """
         operands = [*inputs, *[x for _, x in outputs]]
         which = tuple([i for i, _ in outputs])
@@ -67,8 +68,8 @@ class ProgramBuilder:
     def gemm(self, a: Operand, b: Operand, out: Operand, inputs=(), body=()) -> None:
         """out = epilogue(a @ b): a (..., M, K), b (..., K, N), out (..., M, N).
 
-        In the epilogue's body value 0 is the product and values 1.. are `inputs`, Operands broadcast to
-        out's shape and Scalars; its last value is stored.
+        In the epilogue's body value 0 is the product and values 1.. are `inputs`, Operands
+        broadcast to out's shape and Scalars; its last value is stored.
         """
         inputs, body = tuple(inputs), tuple(body)
         operands = [a, b, *inputs, out]
@@ -157,5 +158,3 @@ class Program:
             if threads.POOL.sleeping:
                 threads.POOL.wake()
         return native.drive(tab, self._at, self.ncalls, pool, self._scratch)
-
-

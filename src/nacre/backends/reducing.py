@@ -1,8 +1,8 @@
 """How a reduction becomes kernel calls: groups of dimensions from the last to the first.
 
-Dimensions of size 1 are dropped, adjacent reduced ones merge, and each group is reduced by one kernel
-(and one that adds the chunks, if it is long). A group that some operand cannot walk with one stride
-is first stored in row-major order.
+Dimensions of size 1 are dropped, adjacent reduced ones merge, and each group is reduced by one
+kernel (and one that adds the chunks, if it is long). A group that some operand cannot walk with
+one stride is first stored in row-major order.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class _Reduction:
         length = prod([shape[d] for d in group])
         pieces = pieces_of(length, CHUNK if last else ROWS, self.kind)
         if final:
-            strides_out = [s for n, s in zip(self.out.shape, self.out.strides, strict=True) if n != 1]
+            strides_out = [
+                s for n, s in zip(self.out.shape, self.out.strides, strict=True) if n != 1
+            ]
             result = (self.goal, self.out.dtype, strides_out)
         else:
             room = self.recipe.room(self.acc, after)
@@ -154,7 +156,7 @@ class _Reduction:
 
 
 class Axes:
-    """A shape without its dimensions of size 1, cut into kept dimensions and merged reduced groups."""
+    """A shape without its dimensions of size 1: the kept ones, and groups of reduced ones."""
 
     def __init__(self, shape, dims):
         self.kept = [d for d in range(len(shape)) if d not in dims and shape[d] != 1]
@@ -257,7 +259,9 @@ def last_call(stage: Stage, make, space: Space, out_dtype: dtype, out_strides) -
 
     def factory(name):
         chunked = pieces > 1
-        return last_ir(name, stage.kind, count, ins, stage.body, stage.acc, out, chunked, stage.host)
+        return last_ir(
+            name, stage.kind, count, ins, stage.body, stage.acc, out, chunked, stage.host
+        )
 
     work = rows * n * (stage.weight + 4) // 16 + 30 * rows + 500
     return make(key, factory, words, [*places, target], ins, -(-jobs // height), work)
@@ -292,9 +296,7 @@ def middle_call(stage: Stage, make, space: Space, out_dtype: dtype, out_strides)
     rank = len(sizes)
 
     def factory(name):
-        return middle_ir(
-            name, stage.kind, rank, ins, stage.body, stage.acc, out, lanes, stage.host
-        )
+        return middle_ir(name, stage.kind, rank, ins, stage.body, stage.acc, out, lanes, stage.host)
 
     work = prod(sizes) * n * count * (stage.weight + 4) // 16 + 500
     return make(key, factory, words, [*places, target], ins, -(-jobs // height), work)

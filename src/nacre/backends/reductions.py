@@ -4,8 +4,8 @@
     middle   over another dimension: rows in 4 interleaved chains, in chunks of ROWS rows
     chain    adds the results of the chunks, ascending
 
-The arg kinds carry the index of the best element along; the first one wins and NaN beats all numbers,
-which makes a total order, so that how they are combined does not matter.
+The arg kinds carry the index of the best element along; the first one wins and NaN beats all
+numbers, which makes a total order, so that how they are combined does not matter.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ def _accumulate(f, e, state, reader, rows, i, end, slots):
     start = state.start(e)[0]
 
     def masked():
-        return f.value(f"select {e.vector('i1')} {group.mask()}, {kind} {value.ref}, {kind} {start.ref}")
+        return f.value(
+            f"select {e.vector('i1')} {group.mask()}, {kind} {value.ref}, {kind} {start.ref}"
+        )
 
     new = [Val(f.either(group.full, kind, lambda: value.ref, masked), acc)]
     if len(slots) == 2:
@@ -186,7 +188,9 @@ def _accumulate(f, e, state, reader, rows, i, end, slots):
         def hidden():
             vector = e.type(int32)
             mask = group.mask()
-            return f.value(f"select {e.vector('i1')} {mask}, {vector} {at.ref}, {vector} {beyond.ref}")
+            return f.value(
+                f"select {e.vector('i1')} {mask}, {vector} {at.ref}, {vector} {beyond.ref}"
+            )
 
         new.append(Val(f.either(group.full, e.type(int32), lambda: at.ref, hidden), int32))
     old = [Val(f.load(e.type(d), s, 64), d) for s, d in zip(slots, state.dtypes, strict=True)]
@@ -196,19 +200,14 @@ def _accumulate(f, e, state, reader, rows, i, end, slots):
 
 def middle_ir(name, kind, outer, inputs, body, acc, out, lanes, host) -> str:
     """Over a dimension that is not the last. desc: n (inner size), column blocks, rows, rows of
-    a piece, pieces, jobs of a chunk of the pool, jobs, outer sizes, operands (the reduced dimension is their
-    last outer one), output (its strides: outer and by piece)."""
-    module, f, e, words = frame(name, lanes, host)
-    n, columns, count, length, pieces, height, jobs = (words.take() for _ in range(7))
-    sizes = [words.take() for _ in range(outer)]
-    reader = Reader(words, e, inputs, body, outer + 1)
-    target = Array(words, out, outer + 1)
-    reader.open_scalars(words)
-    state = State(kind, acc)
-    chains = 1 if kind in ARG else CHAINS
-    slots = [f.alloca(f"[{chains * BLOCK} x {MEMORY[d.short]}]", 64) for d in state.dtypes]
-    top = f.mul("%chunk", height)
-    with f.loop(top, f.minimum(f.add(top, height), jobs)) as job:
+    a piece, pieces, jobs of a chunk of the pool, jobs, outer sizes, operands (the reduced
+    dimension is their last outer one), output (its strides: outer and by piece).""" module, f, e,
+    words = frame(name, lanes, host) n, columns, count, length, pieces, height, jobs =
+    (words.take() for _ in range(7)) sizes = [words.take() for _ in range(outer)] reader =
+    Reader(words, e, inputs, body, outer + 1) target = Array(words, out, outer + 1)
+    reader.open_scalars(words) state = State(kind, acc) chains = 1 if kind in ARG else CHAINS
+    slots = [f.alloca(f"[{chains * BLOCK} x {MEMORY[d.short]}]", 64) for d in state.dtypes] top =
+    f.mul("%chunk", height) with f.loop(top, f.minimum(f.add(top, height), jobs)) as job:
         first = f.mul(f.rem(job, columns), BLOCK)
         rest = f.div(job, columns)
         piece = f.rem(rest, pieces)

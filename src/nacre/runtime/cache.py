@@ -1,9 +1,9 @@
 """Object code on disk, so that a second process need not compile what a first one has.
 
-An entry is a file named by the hash of its key, of the machine and compiler (`identity`) and of nacre's
-sources: a digest, then the key, then the code. Whatever does not check out is ignored and written
-again. The folder belongs to the user alone, its size is bounded, and if it cannot be used there is one
-warning and no cache.
+An entry is a file named by the hash of its key, of the machine and compiler (`identity`) and of
+nacre's sources: a digest, then the key, then the code. Whatever does not check out is ignored and
+written again. The folder belongs to the user alone, its size is bounded, and if it cannot be used
+there is one warning and no cache.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 
 class _State:
-    """The folder in use (None: no cache), and how much has been written since it was last pruned."""
+    """The folder in use (None: no cache) and how much has been written to it."""
 
     def __init__(self):
         self.lock = threading.RLock()
@@ -124,7 +124,10 @@ def load(key: str, identity: str) -> bytes | None:
 
 def _checked(data: bytes, key: str) -> bytes | None:
     head = len(MAGIC) + DIGEST
-    if not data.startswith(MAGIC) or hashlib.sha256(data[head:]).digest() != data[len(MAGIC) : head]:
+    if (
+        not data.startswith(MAGIC)
+        or hashlib.sha256(data[head:]).digest() != data[len(MAGIC) : head]
+    ):
         return None
     name = key.encode()
     size = int.from_bytes(data[head : head + 4], "little")

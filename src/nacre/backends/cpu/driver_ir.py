@@ -1,11 +1,11 @@
 """IR of the driver, which walks a program, and of the thread pool's loop.
 
 The pool is 512 bytes of memory: a 64-bit word `state` holds the job's generation (high half) and
-the next chunk (low half), on lines of their own the counters of finished chunks and of sleepers, then
-the job: function, table, description, number of chunks. Whoever wants a chunk increments the word by
-compare-and-swap, which fails if the generation has changed: a late worker cannot take part in a job
-it has not read. Between two jobs the word is closed (a generation whose chunks are used up) while the
-job's fields are rewritten.
+the next chunk (low half), on lines of their own the counters of finished chunks and of sleepers,
+then the job: function, table, description, number of chunks. Whoever wants a chunk increments the
+word by compare-and-swap, which fails if the generation has changed: a late worker cannot take
+part in a job it has not read. Between two jobs the word is closed (a generation whose chunks are
+used up) while the job's fields are rewritten.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ end:
 # The futex word is the generation: a worker sleeps while it is the one it has seen.
 SLEEP_FUTEX = """%o1 = atomicrmw add ptr %sleepers, i64 1 seq_cst
  %seen32 = trunc i64 %seen to i32
- %r = call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 128, i32 %seen32, ptr null, ptr null, i32 0)
+ %r = call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 128, i32 %seen32, ptr null)
  %o2 = atomicrmw sub ptr %sleepers, i64 1 seq_cst
  %n2 = load atomic i64, ptr %pool acquire, align 8
  %g2 = lshr i64 %n2, 32
@@ -107,7 +107,7 @@ WAKE_FUTEX = """%sl = load atomic i64, ptr %sleepers seq_cst, align 8
  %none = icmp eq i64 %sl, 0
  br i1 %none, label %own, label %wake
 wake:
- %r = call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 129, i32 2147483647, ptr null, ptr null, i32 0)
+ %r = call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 129, i32 2147483647)
  br label %own"""
 WAKE_NOTHING = "br label %own"
 

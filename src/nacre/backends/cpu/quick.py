@@ -1,7 +1,7 @@
 """One kernel call at a time on NumPy arrays, for what runs once: the cold tier.
 
-Programs are kept by the operation and the layout of its operands; a call then writes addresses into a
-table and runs.
+Programs are kept by the operation and the layout of its operands; a call then writes addresses
+into a table and runs.
 """
 
 from __future__ import annotations

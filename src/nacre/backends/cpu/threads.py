@@ -30,7 +30,7 @@ def _default_threads() -> int:
 
 
 class Pool:
-    """The threads of the process. `address` is what the driver is given: 0 while nobody may help."""
+    """The threads of the process; `address` goes to the driver, 0 while nobody helps."""
 
     def __init__(self):
         self.threads = _default_threads()
