@@ -112,14 +112,20 @@ class _Call:
 
 def index_ir(name: str, mode: str, by_row: bool, outer: int, streams, host) -> str:
     """The text of a gather or scatter kernel. desc: n, width, columns, height, rows (as in a
-    map), size and stride of the indexed dimension, outer sizes, the operands.""" module =
-    Module() f = Function(module, name, ARGUMENTS) words = Words(f) n, width, columns, height,
-    rows, along, step = (words.take() for _ in range(7)) sizes = [words.take() for _ in
-    range(outer)] arrays = [Array(words, s, outer) for s in streams] first = f.mul(f.rem("%chunk",
-    columns), width) last = f.minimum(f.add(first, width), n) top = f.mul(f.div("%chunk",
-    columns), height) lanes = 2 * host.lanes(max(streams[0].dtype.itemsize, 2)) if by_row else 1 e
-    = Emitter(f, lanes, host) work = _move_row if by_row else _move_elements with f.loop(top,
-    f.minimum(f.add(top, height), rows)) as row:
+    map), size and stride of the indexed dimension, outer sizes, the operands."""
+    module = Module()
+    f = Function(module, name, ARGUMENTS)
+    words = Words(f)
+    n, width, columns, height, rows, along, step = (words.take() for _ in range(7))
+    sizes = [words.take() for _ in range(outer)]
+    arrays = [Array(words, s, outer) for s in streams]
+    first = f.mul(f.rem("%chunk", columns), width)
+    last = f.minimum(f.add(first, width), n)
+    top = f.mul(f.div("%chunk", columns), height)
+    lanes = 2 * host.lanes(max(streams[0].dtype.itemsize, 2)) if by_row else 1
+    e = Emitter(f, lanes, host)
+    work = _move_row if by_row else _move_elements
+    with f.loop(top, f.minimum(f.add(top, height), rows)) as row:
         indices = unravel(f, row, sizes)
         work(e, mode, arrays, [a.row(f, indices) for a in arrays], (first, last), (along, step))
     f.close()

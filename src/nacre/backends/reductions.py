@@ -201,13 +201,18 @@ def _accumulate(f, e, state, reader, rows, i, end, slots):
 def middle_ir(name, kind, outer, inputs, body, acc, out, lanes, host) -> str:
     """Over a dimension that is not the last. desc: n (inner size), column blocks, rows, rows of
     a piece, pieces, jobs of a chunk of the pool, jobs, outer sizes, operands (the reduced
-    dimension is their last outer one), output (its strides: outer and by piece).""" module, f, e,
-    words = frame(name, lanes, host) n, columns, count, length, pieces, height, jobs =
-    (words.take() for _ in range(7)) sizes = [words.take() for _ in range(outer)] reader =
-    Reader(words, e, inputs, body, outer + 1) target = Array(words, out, outer + 1)
-    reader.open_scalars(words) state = State(kind, acc) chains = 1 if kind in ARG else CHAINS
-    slots = [f.alloca(f"[{chains * BLOCK} x {MEMORY[d.short]}]", 64) for d in state.dtypes] top =
-    f.mul("%chunk", height) with f.loop(top, f.minimum(f.add(top, height), jobs)) as job:
+    dimension is their last outer one), output (its strides: outer and by piece)."""
+    module, f, e, words = frame(name, lanes, host)
+    n, columns, count, length, pieces, height, jobs = (words.take() for _ in range(7))
+    sizes = [words.take() for _ in range(outer)]
+    reader = Reader(words, e, inputs, body, outer + 1)
+    target = Array(words, out, outer + 1)
+    reader.open_scalars(words)
+    state = State(kind, acc)
+    chains = 1 if kind in ARG else CHAINS
+    slots = [f.alloca(f"[{chains * BLOCK} x {MEMORY[d.short]}]", 64) for d in state.dtypes]
+    top = f.mul("%chunk", height)
+    with f.loop(top, f.minimum(f.add(top, height), jobs)) as job:
         first = f.mul(f.rem(job, columns), BLOCK)
         rest = f.div(job, columns)
         piece = f.rem(rest, pieces)
