@@ -76,6 +76,11 @@ def planned(key, make):
     return made
 
 
+def exactly(body) -> tuple:
+    """A body as a key that tells 0.0 from -0.0 and 1 from True, which compare equal."""
+    return body, tuple([repr(attrs) for _, _, _, attrs in body if attrs])
+
+
 def signature(operands) -> tuple:
     """What a plan depends on in its operands: all but slots and offsets."""
     return tuple(

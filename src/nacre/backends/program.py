@@ -11,7 +11,7 @@ from array import array
 
 import numpy as np
 
-from nacre.backends.calls import FIRST_SLOT, Operand, Recipe, Scalar, planned, signature
+from nacre.backends.calls import FIRST_SLOT, Operand, Recipe, Scalar, exactly, planned, signature
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import threads
 from nacre.backends.cpu.gemm import plan_gemm
@@ -41,7 +41,7 @@ class ProgramBuilder:
         """
         operands = [*inputs, *[x for _, x in outputs]]
         which = tuple([i for i, _ in outputs])
-        key = ("map", shape, body, which, signature(operands))
+        key = ("map", shape, exactly(body), which, signature(operands))
         made = planned(key, lambda: plan_map(shape, inputs, body, outputs))
         if made is not None:
             self.calls.append((made, made.fill(operands)))
@@ -53,7 +53,7 @@ class ProgramBuilder:
         kind: sum prod max min any all argmax argmin. argmax over several dims takes the index in
         their row-major order; they must be adjacent.
         """
-        key = ("reduce", kind, shape, dims, body, signature([*inputs, out]))
+        key = ("reduce", kind, shape, dims, exactly(body), signature([*inputs, out]))
         arguments = (kind, shape, dims, inputs, body, out)
         self._add(planned(key, lambda: plan_reduce(*arguments)), [*inputs, out])
 
@@ -73,7 +73,7 @@ class ProgramBuilder:
         """
         inputs, body = tuple(inputs), tuple(body)
         operands = [a, b, *inputs, out]
-        key = ("gemm", body, signature(operands))
+        key = ("gemm", exactly(body), signature(operands))
         self._add(planned(key, lambda: plan_gemm(a, b, inputs, body, out)), operands)
 
     # ---- indices ----

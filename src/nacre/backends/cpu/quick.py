@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nacre.backends.calls import exactly
 from nacre.backends.program import FIRST_SLOT, Operand, ProgramBuilder, Scalar
 from nacre.base.dtypes import from_numpy
 
@@ -40,7 +41,7 @@ def call_map(inputs: Sequence, body: tuple, outputs: Sequence[tuple[int, np.ndar
         goals = list(zip(which, operands[at:], strict=True))
         builder.map(arrays[0].shape, operands[:at], body, goals)
 
-    return _call(("map", body, which), [*inputs, *arrays], build)
+    return _call(("map", exactly(body), which), [*inputs, *arrays], build)
 
 
 def call_reduce(kind: str, dims: tuple, inputs: Sequence, body: tuple, out: np.ndarray) -> int:
@@ -50,7 +51,7 @@ def call_reduce(kind: str, dims: tuple, inputs: Sequence, body: tuple, out: np.n
         shape = next(x.shape for x in operands if type(x) is Operand)
         builder.reduce(kind, shape, dims, operands[:-1], body, operands[-1])
 
-    return _call(("reduce", kind, dims, body), [*inputs, out], build)
+    return _call(("reduce", kind, dims, exactly(body)), [*inputs, out], build)
 
 
 def call_gemm(a: np.ndarray, b: np.ndarray, out: np.ndarray, inputs=(), body: tuple = ()) -> int:
@@ -60,7 +61,7 @@ def call_gemm(a: np.ndarray, b: np.ndarray, out: np.ndarray, inputs=(), body: tu
         first, second, *more, goal = operands
         builder.gemm(first, second, goal, more, body)
 
-    return _call(("gemm", body), [a, b, *inputs, out], build)
+    return _call(("gemm", exactly(body)), [a, b, *inputs, out], build)
 
 
 def _call(key: tuple, operands: list, build: Callable) -> int:
