@@ -1,5 +1,7 @@
 """Maps: every layout, length and dtype gives the bits of one element at a time."""
 
+import itertools
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -60,6 +62,20 @@ def test_outputs_of_any_layout():
         assert t.run(b) == 0
         assert (goal == -x).all()
     assert (wide[:, 37:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(100, 130), (130, 100), (3, 70, 5), (2, 3, 90), (1, 200, 2)])
+def test_turned_operands_of_many_shapes(shape):
+    x = randoms(*shape)
+    for axes in itertools.permutations(range(len(shape))):
+        turned = x.transpose(axes)
+        assert (mapped((), [turned], F) == turned).all()
+        goal = np.empty_like(x)
+        t = Table()
+        b = ProgramBuilder()
+        b.copy(t.array(turned.copy()), t.array(goal.transpose(axes)))
+        assert t.run(b) == 0
+        assert (goal == x).all()
 
 
 def test_several_outputs_and_in_place():

@@ -69,6 +69,24 @@ def test_several_threads_may_run_programs_at_once():
     assert not wrong
 
 
+def test_the_number_may_change_while_others_compute():
+    set_num_threads(2)
+    want = one("tanh", X)
+    wrong = []
+
+    def work():
+        for _ in range(100):
+            if not same_bits(one("tanh", X), want):
+                wrong.append(1)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while worker.is_alive():
+        set_num_threads(2 + get_num_threads() % 2)
+    worker.join()
+    assert not wrong
+
+
 def test_many_small_jobs_in_a_row():
     set_num_threads(4)
     small = X[:70_000]

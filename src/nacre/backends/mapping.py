@@ -24,6 +24,7 @@ def plan_map(shape, inputs, body, outputs):
     sizes, strides = plan.collapse(shape, [spread(x, shape) for x in arrays])
     if not sizes:
         sizes, strides = [1], [[1] for _ in arrays]
+    sizes, strides = plan.lengthen(sizes, strides)
     kinds = kinds_of(inputs)
     weight = body_weight(kinds, body, host)
     streams = [Stream(x.dtype, plan.walk(s[-1])) for x, s in zip(arrays, strides, strict=True)]
@@ -40,6 +41,10 @@ def plan_map(shape, inputs, body, outputs):
     for size in outer:
         rows *= size
     width, columns, height, chunks = plan.grid(n, rows, plan.chunk_elements(weight))
+    if plan.tiled(sizes, strides):
+        width, height = plan.TILE, plan.TILE
+        columns = -(-n // width)
+        chunks = columns * -(-rows // height)
     words = [n, width, columns, height, rows, *outer]
     places = array_places(
         words, strides, [*[s for s in ins if type(s) is Stream], *[s for _, s in outs]]

@@ -54,3 +54,23 @@ def grid(n: int, rows: int, target: int):
         return width, columns, 1, columns * rows
     height = max(1, target // max(n, 1))
     return n, 1, height, -(-rows // height)
+
+
+SHORT, LONG, TILE = 16, 64, 32
+
+
+def lengthen(sizes, strides):
+    """Put a long dimension that some operand walks contiguously in place of a short last one."""
+    if len(sizes) > 1 and sizes[-1] < SHORT:
+        for d in range(len(sizes) - 2, -1, -1):
+            if sizes[d] >= LONG and any(s[d] == 1 for s in strides):
+                order = [*[k for k in range(len(sizes)) if k != d], d]
+                return [sizes[k] for k in order], [[s[k] for k in order] for s in strides]
+    return sizes, strides
+
+
+def tiled(sizes, strides) -> bool:
+    """Whether an operand is turned: contiguous across the rows and not along them."""
+    if len(sizes) < 2 or sizes[-1] <= TILE:
+        return False
+    return any(s[-2] == 1 and s[-1] > 1 for s in strides)

@@ -120,7 +120,10 @@ class ProgramBuilder:
 
 
 class Program:
-    """Kernel calls in order. `run(tab)` returns 0, or 1 + the number of the call that failed."""
+    """Kernel calls in order. `run(tab)` returns 0, or 1 + the number of the call that failed.
+
+    A program owns its scratch memory: two threads may run it at once only if they take turns.
+    """
 
     __slots__ = ("_at", "_memory", "_scratch", "_words", "brief", "ncalls", "shared")
 

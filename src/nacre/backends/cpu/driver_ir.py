@@ -5,7 +5,8 @@ the next chunk (low half), on lines of their own the counters of finished chunks
 then the job: function, table, description, number of chunks. Whoever wants a chunk increments the
 word by compare-and-swap, which fails if the generation has changed: a late worker cannot take
 part in a job it has not read. Between two jobs the word is closed (a generation whose chunks are
-used up) while the job's fields are rewritten.
+used up) while the job's fields are rewritten. The word `busy` is held by the driver whose jobs the
+pool serves; another driver meanwhile works alone. Stopping a pool takes that word for ever.
 """
 
 from __future__ import annotations
@@ -149,6 +150,13 @@ end:
 }
 define void @stop(ptr %pool) nounwind {
 entry:FIELDS
+ %lock = getelementptr i8, ptr %pool, i64 320
+ br label %wait
+wait:
+ %pair = cmpxchg ptr %lock, i64 0, i64 1 acq_rel monotonic
+ %got = extractvalue {i64, i1} %pair, 1
+ br i1 %got, label %close, label %wait
+close:
  store atomic i64 1, ptr %stop seq_cst, align 8
  call void @open(ptr %pool, i64 4294967295)
  WAKE
