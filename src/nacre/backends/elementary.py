@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from math import factorial
 
-from nacre.base.dtypes import float32, float64, int32, int64
+from nacre.base.dtypes import bool_, float32, float64, int32, int64
 
 INF, NAN = math.inf, math.nan
 LOG2_E = 1.0 / math.log(2.0)
@@ -479,6 +479,8 @@ class Elementary:
 
     def _integer_power(self, x, y):
         """Binary exponentiation; a negative exponent leaves only 1 and -1."""
+        if x.dtype is bool_:
+            return self.or_(x, self.not_(y))
         bits = 8 * x.dtype.itemsize
         one, zero = self.const(1, x), self.const(0, x)
         result, square, left = one, x, y

@@ -250,7 +250,9 @@ class Emitter(Elementary):
         return self.narrow(Val(self.binary(op, scalar, a.ref, b.ref), kind), kind)
 
     def add(self, a: Val, b: Val) -> Val:
-        """a + b; wraps for integers."""
+        """a + b; wraps for integers, is `or` for bool."""
+        if a.dtype is bool_:
+            return self.or_(a, b)
         return self._arithmetic("add", a, b)
 
     def sub(self, a: Val, b: Val) -> Val:
@@ -268,16 +270,20 @@ class Emitter(Elementary):
         return self._integer_division("div", a, b)
 
     def _integer_division(self, name: str, a: Val, b: Val) -> Val:
+        """The processor traps at 0 and at the smallest number by -1: both are kept from it."""
         kind = a.dtype
         scalar = REGISTER[kind.short]
-        zero = self.eq(b, self.const(0, b))
+        none = self.const(0, b)
+        zero = self.eq(b, none)
         safe = self.select(zero, self.const(1, b), b)
-        if kind is uint8:
-            return Val(self.binary("u" + name, scalar, a.ref, safe.ref), kind)
-        minus = self.eq(safe, self.const(-1, b))
-        safe = self.select(minus, self.const(1, b), safe)
-        ref = Val(self.binary("s" + name, scalar, a.ref, safe.ref), kind)
-        return self.select(minus, self.neg(ref) if name == "div" else self.const(0, b), ref)
+        if kind in (uint8, bool_):
+            result = Val(self.binary("u" + name, scalar, a.ref, safe.ref), kind)
+        else:
+            minus = self.eq(safe, self.const(-1, b))
+            safe = self.select(minus, self.const(1, b), safe)
+            result = Val(self.binary("s" + name, scalar, a.ref, safe.ref), kind)
+            result = self.select(minus, self.neg(result) if name == "div" else none, result)
+        return self.select(zero, none, result) if name == "div" else result
 
     def neg(self, a: Val) -> Val:
         """-a."""

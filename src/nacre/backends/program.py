@@ -25,7 +25,25 @@ __all__ = ["FIRST_SLOT", "Operand", "Program", "ProgramBuilder", "Scalar"]
 
 
 class ProgramBuilder:
-    """Collects kernel calls; `finish()` makes them a Program."""
+    """Collects kernel calls; `finish()` makes them a Program.
+
+    Example:
+        >>> import numpy as np
+        >>> from nacre.backends.cpu.backend import table
+        >>> from nacre.base.dtypes import float32
+        >>> x, y = np.ones(3, np.float32), np.empty(3, np.float32)
+        >>> words, address = table(FIRST_SLOT + 2)
+        >>> words[FIRST_SLOT], words[FIRST_SLOT + 1] = x.ctypes.data, y.ctypes.data
+        >>> a = Operand(FIRST_SLOT, float32, (3,), (1,))
+        >>> out = Operand(FIRST_SLOT + 1, float32, (3,), (1,))
+        >>> builder = ProgramBuilder()
+        >>> builder.map((3,), [a], (("const", (), float32, (2.0,)), ("cast", (1,), float32, ())),
+        ...             [(2, out)])
+        >>> builder.finish().run(address)
+        0
+        >>> y.tolist()
+        [2.0, 2.0, 2.0]
+    """
 
     def __init__(self):
         self.calls: list = []
