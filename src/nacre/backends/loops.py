@@ -51,7 +51,10 @@ def evaluate(e: Emitter, instruction, values) -> Val:
         return e.cast(values[args[0]], out)
     if name == "const":
         return e.const(attrs[0], out)
-    result = REGISTRY[name].scalar(e, *[values[a] for a in args], **dict(attrs))
+    scalar = REGISTRY[name].scalar
+    if scalar is None:
+        raise NotImplementedError(f"{name} has no code for one element")
+    result = scalar(e, *[values[a] for a in args], **dict(attrs))
     return result if result.dtype is out else e.cast(result, out)
 
 
@@ -252,8 +255,10 @@ class Reader:
 
     def open_row(self, indices) -> list:
         """Addresses of the row; broadcast operands are read and what depends on them computed."""
-        rows = [a.row(self.e.f, indices) if a else None for a in self.arrays]
-        for i, (a, row) in enumerate(zip(self.arrays, rows, strict=True)):
+        rows = []
+        for i, a in enumerate(self.arrays):
+            row = a.row(self.e.f, indices) if a else ""
+            rows.append(row)
             if a and a.walk == "b":
                 self.body.values[self.shift + i] = self.e.load_one(row, a.kind)
         self.body.run(1)
@@ -262,10 +267,10 @@ class Reader:
     def read(self, lanes: Lanes, rows, i) -> None:
         """Load the operands that vary at element i and run the rest of the body."""
         f = self.e.f
-        places = [k for k, a in enumerate(self.arrays) if a and a.walk != "b"]
-        arrays = [self.arrays[k] for k in places]
-        pointers = [a.element(f, rows[k], i) for k, a in zip(places, arrays, strict=True)]
-        for k, value in zip(places, lanes.loads(arrays, pointers), strict=True):
+        varying = [(k, a) for k, a in enumerate(self.arrays) if a and a.walk != "b"]
+        pointers = [a.element(f, rows[k], i) for k, a in varying]
+        loaded = lanes.loads([a for _, a in varying], pointers)
+        for (k, _), value in zip(varying, loaded, strict=True):
             self.body.values[self.shift + k] = value
         self.body.run(2)
 

@@ -51,7 +51,9 @@ def plan_map(shape, inputs, body, outputs):
     )
     places = scalar_places(words, places, ins)
     all_kinds = [*kinds, *[out for _, _, out, _ in body], *[x.dtype for x in arrays]]
-    lanes = lanes_for(all_kinds, weight)
+    # A gather is many instructions for each lane: one register of them is enough.
+    gathers = any(s.walk == "s" for s in streams)
+    lanes = lanes_for(all_kinds, weight + 16 * gathers)
     text = ",".join([s.key() if type(s) is Stream else s for s in ins])
     out_text = ",".join([f"{i}{s.key()}" for i, s in outs])
     key = f"map:{lanes}:{len(outer)}:{text}:{body_key(body)}:{out_text}"

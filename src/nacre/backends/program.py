@@ -113,7 +113,7 @@ class ProgramBuilder:
     # ---- moving ----
     def copy(self, source: Operand, target_: Operand) -> None:
         """target = source, cast to target's dtype."""
-        body = ()
+        body: tuple = ()
         if source.dtype is not target_.dtype:
             body = (("cast", (0,), target_.dtype, ()),)
         self.map(target_.shape, [source], body, [(len(body), target_)])
@@ -121,11 +121,11 @@ class ProgramBuilder:
     def fill(self, target_: Operand, value) -> None:
         """target = value (a Python number, or a Scalar)."""
         if type(value) is Scalar:
-            body = (("cast", (0,), target_.dtype, ()),)
-            self.map(target_.shape, [value], body, [(1, target_)])
+            cast = ("cast", (0,), target_.dtype, ())
+            self.map(target_.shape, [value], (cast,), [(1, target_)])
         else:
-            body = (("const", (), target_.dtype, (value,)),)
-            self.map(target_.shape, [], body, [(0, target_)])
+            const = ("const", (), target_.dtype, (value,))
+            self.map(target_.shape, [], (const,), [(0, target_)])
 
     def finish(self) -> Program:
         """The program; compiles or loads the kernels it needs, in one batch."""
@@ -165,7 +165,7 @@ class Program:
         for i, place in enumerate(places):
             self._words[4 * i + 1] = start + 8 * place
         self.brief = work < BRIEF
-        self._memory = np.empty(scratch + 64, np.uint8) if scratch else None
+        self._memory = np.empty(scratch + 64 if scratch else 0, np.uint8)
         self._scratch = (self._memory.ctypes.data + 63) // 64 * 64 if scratch else 0
 
     def run(self, tab: int) -> int:
