@@ -38,7 +38,7 @@ def random(g: Generator, n: int, d: dtype, *bounds: int | None) -> np.ndarray:
     """
     if not bounds:
         return _full_range(g, n, d)
-    low, high = bounds if len(bounds) == 2 else (0, bounds[0])
+    low, high = (bounds[0] or 0, bounds[1]) if len(bounds) == 2 else (0, bounds[0])
     if high is None and low == -(1 << 63):
         return _every_int64(g, n, d)
     low, last = _range_of(d, low, high)
@@ -146,9 +146,9 @@ def _check_bounds(d: dtype, low: int, last: int) -> None:
         if abs(bound) > 1 << digits:
             warnings.warn(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision "
-                f"limitations {C_NAMES[d.name]} can support discrete uniform distribution only within this "
-                "range. This warning will become an error in version 1.7 release, please fix the "
-                "code in advance",
+                f"limitations {C_NAMES[d.name]} can support discrete uniform distribution only "
+                "within this range. This warning will become an error in version 1.7 release, "
+                "please fix the code in advance",
                 UserWarning,
                 stacklevel=5,
             )
