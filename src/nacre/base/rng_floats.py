@@ -10,6 +10,7 @@ from nacre.base import dtypes
 from nacre.base.dtypes import dtype
 from nacre.base.errors import fail
 from nacre.base.generator import Generator
+from nacre.base.typeinfo import LARGEST
 
 C_NAMES = {
     "bool": "bool",
@@ -22,12 +23,6 @@ C_NAMES = {
     "bfloat16": "c10::BFloat16",
     "float32": "float",
     "float64": "double",
-}
-LARGEST = {
-    "float16": 65504.0,
-    "bfloat16": 3.3895313892515355e38,
-    "float32": 3.4028234663852886e38,
-    "float64": 1.7976931348623157e308,
 }
 _BLOCK = 16  # the normal numbers that PyTorch makes at a time
 _TWO_PI = 2.0 * math.pi

@@ -13,15 +13,13 @@ from nacre.base.errors import fail
 from nacre.base.generator import Generator
 from nacre.base.rng_floats import (
     C_NAMES,
-    LARGEST,
     exponential,
     narrow,
     need_float,
     not_implemented,
     scalar_name,
 )
-
-_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+from nacre.base.typeinfo import DIGITS, LARGEST
 
 
 # ---- integers -----------------------------------------------------------------------------------
@@ -83,7 +81,7 @@ def _full_range(g: Generator, n: int, d: dtype) -> np.ndarray:
 
 def _last_integer(d: dtype) -> int:
     if d.is_floating_point:
-        return 1 << _DIGITS[d.name]
+        return 1 << DIGITS[d.name]
     return 1 if d is dtypes.bool_ else int(np.iinfo(d.np).max)
 
 
@@ -126,7 +124,7 @@ def _held(d: dtype, bound: int, inwards: int) -> int:
     if not outside or not -(2.0**63) <= after < 2.0**63:
         return bound
     exponent = abs(bound + inwards).bit_length() - 1
-    return int(after) + inwards * (1 << (exponent - _DIGITS[d.name] + 1))
+    return int(after) + inwards * (1 << (exponent - DIGITS[d.name] + 1))
 
 
 def _check_bounds(d: dtype, low: int, last: int) -> None:
@@ -141,7 +139,7 @@ def _check_bounds(d: dtype, low: int, last: int) -> None:
             fail(RuntimeError, f"{name} is out of bounds for {C_NAMES[d.name]}")
     if not d.is_floating_point:
         return
-    digits = _DIGITS[d.name]
+    digits = DIGITS[d.name]
     for name, bound in (("from", low), ("to - 1", last)):
         if abs(bound) > 1 << digits:
             warnings.warn(
