@@ -27,6 +27,7 @@ from nacre.base.dtypes import dtype, float32, float64
 
 CHUNK = 2_000_000
 CHUNKS = 16
+CACHE = 1 << 20
 ROWS, COLUMNS = 192, 256
 
 
@@ -178,24 +179,28 @@ class _Stage:
         tile = packed_tile(self.kind, self.host)
         ins, out = self._streams(p)
         count = len(p.batch)
-        a, a_steps = self._pack(p, p.a, p.m, tile.rows, p.sides[0])
+        high, wide = _chunks(p, tile, block_of(self.kind), self.kind.itemsize)
+        if p.n <= 4 * wide:
+            walk, a, a_steps = _walk(*p.a[-2:]), p.sides[0], p.a[:-2]
+        else:
+            walk = ""
+            a, a_steps = self._pack(p, p.a, p.m, tile.rows, p.sides[0])
         b, b_steps = self._pack(p, p.b, p.n, tile.columns, p.sides[1])
         m, n = _up(p.m, tile.rows), _up(p.n, tile.columns)
         several = p.k > block_of(self.kind)
         partial = self.recipe.room(self.kind, (*p.batch, m, n) if several else (0,))
-        high, wide = _chunks(p, tile)
         over_m, over_n = -(-p.m // high), -(-p.n // wide)
-        words = [p.m, p.n, p.k, high, wide, over_m, over_n, n, *p.batch]
+        words = [p.m, p.n, p.k, high, wide, over_m, over_n, n, *p.a[-2:], *p.batch]
         places = []
         for strides in (a_steps, b_steps, partial.strides[:count] if several else (0,) * count):
             places.append(len(words))
             words += [0, 0, *strides]
         places += self._rest(words, p, ins, out)
         kind, body, host = self.kind, self.body, self.host
-        key = f"gemm:packed:{tile.key()}:{self._key(count, ins, out)}"
+        key = f"gemm:packed:{tile.key()}:{walk}:{self._key(count, ins, out)}"
 
         def factory(name):
-            return packed_ir(name, kind, tile, count, ins, body, out, host)
+            return packed_ir(name, kind, tile, walk, count, ins, body, out, host)
 
         total = prod(p.batch) * p.m * p.n
         work = total * (p.k + 8) // 32 + 500
@@ -218,7 +223,7 @@ class _Stage:
             steps[d] = step
         if p.k == 0:
             return room, steps
-        walk = "p" if across == 1 else "k" if along == 1 else "s"
+        walk = _walk(across, along)
         words = [count, p.k, across, along, panels, blocks, group, units, *sizes]
         places = [len(words), len(words) + 2 + len(sizes)]
         words += [0, 0, *[strides[d] for d in kept], 0, 0]
@@ -263,6 +268,11 @@ def _up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
+def _walk(across: int, along: int) -> str:
+    """What lies side by side in a matrix to pack: elements of a panel, steps of k, or neither."""
+    return "p" if across == 1 else "k" if along == 1 else "s"
+
+
 def direct_tile(m: int, n: int, walk: str, lanes: int) -> Tile:
     """The tile for a product in place."""
     if walk != "c":
@@ -284,22 +294,25 @@ def _direct_cost(p: Product, tile: Tile, walk: str, kind: dtype) -> float:
     return prod(p.batch) * (steps + m * n / lanes) + 200
 
 
-def _chunks(p: Product, tile: Tile):
+def _chunks(p: Product, tile: Tile, block: int, size: int):
     """Rows and columns of a chunk: enough chunks to share, each of them worth a call."""
     rows, columns = -(-p.m // tile.rows), -(-p.n // tile.columns)
-    high, wide = min(rows, ROWS // tile.rows), min(columns, max(1, COLUMNS // tile.columns))
+    wide = max(COLUMNS, CACHE // (size * max(1, min(p.k, block))))
+    if p.n > 2 * wide:
+        wide = COLUMNS
+    high, wide = min(rows, ROWS // tile.rows), min(columns, max(1, wide // tile.columns))
     batch = prod(p.batch)
     while True:
         count = batch * -(-rows // high) * -(-columns // wide)
         work = high * wide * tile.rows * tile.columns * p.k
-        if count >= CHUNKS or work < CHUNK or high * wide == 1:
+        if count >= CHUNKS or work < CHUNK:
             break
-        if high * tile.rows > wide * tile.columns and high > 1:
+        if high > 1:
             high = -(-high // 2)
         elif wide > 1:
             wide = -(-wide // 2)
         else:
-            high = -(-high // 2)
+            break
     high = -(-rows // -(-rows // high))
     wide = -(-columns // -(-columns // wide))
     return high * tile.rows, wide * tile.columns

@@ -6,8 +6,13 @@ columns (B) side by side for each k, the last panel filled by repeating.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from nacre.backends.cpu.gemm_micro import (
+    DIRECT,
     Tile,
+    below,
     block_of,
     direct_micro,
     packed_micro,
@@ -16,7 +21,16 @@ from nacre.backends.cpu.gemm_micro import (
 from nacre.backends.cpu.target import Host
 from nacre.backends.emit import REGISTER, Emitter
 from nacre.backends.ir_text import Function, Module
-from nacre.backends.loops import ARGUMENTS, Array, Body, Lanes, Reader, Stream, Words, unravel
+from nacre.backends.loops import (
+    ARGUMENTS,
+    Array,
+    Body,
+    Lanes,
+    Reader,
+    Stream,
+    Words,
+    unravel,
+)
 from nacre.base.dtypes import dtype
 
 
@@ -57,20 +71,7 @@ def pack_ir(name: str, kind: dtype, width: int, walk: str, batch: int, host: Hos
             along,
             n,
         )
-        done = f.fresh("packed")
-        if walk != "s":
-            some, whole = f.fresh("some"), f.fresh("whole")
-            f.branch(f.compare("eq", left, width), whole, some)
-            f.begin(whole)
-            if walk == "p":
-                block.copy()
-            else:
-                block.turn()
-            f.jump(done)
-            f.begin(some)
-        block.collect(0, left)
-        f.jump(done)
-        f.begin(done)
+        block.pack(walk, left)
     f.close()
     return f.module.text()
 
@@ -90,6 +91,24 @@ class _Block:
         self.along = along
         self.n = n
 
+    def pack(self, walk: str, left) -> None:
+        """Do it; `left` of the panel's elements exist."""
+        f = self.f
+        if walk == "s":
+            self.collect(0, left)
+        elif walk == "k":
+            self.turn(left)
+        else:
+            done, some, whole = f.fresh("packed"), f.fresh("some"), f.fresh("whole")
+            f.branch(f.compare("eq", left, self.width), whole, some)
+            f.begin(whole)
+            self.copy()
+            f.jump(done)
+            f.begin(some)
+            self.copy_some(left)
+            f.jump(done)
+            f.begin(done)
+
     def copy(self) -> None:
         """The elements of a panel lie side by side."""
         f, size = self.f, self.kind.itemsize
@@ -98,28 +117,48 @@ class _Block:
             taken = f.load(row, f.at(self.source, f.mul(k, self.along), self.scalar), size)
             f.store(row, taken, f.at(self.goal, f.mul(k, self.width), self.scalar), size)
 
-    def turn(self) -> None:
+    def copy_some(self, left) -> None:
+        """The same for the last panel, 0 where there is nothing."""
+        f, e, lanes = self.f, self.e, self.e.lanes
+        masks = {first: below(e, f.sub(left, first)) for first in range(0, self.width, lanes)}
+        with f.loop(0, self.n) as k:
+            row = f.at(self.source, f.mul(k, self.along), self.scalar)
+            goal = f.at(self.goal, f.mul(k, self.width), self.scalar)
+            for first, mask in masks.items():
+                taken = e.load(f.at(row, first, self.scalar), self.kind, mask).ref
+                self._store(taken, self.width - first, f.at(goal, first, self.scalar))
+
+    def _store(self, vector: str, count: int, pointer: str) -> None:
+        """Write the first `count` lanes, or all."""
+        f, lanes = self.f, self.e.lanes
+        kind = self.e.vector(self.scalar)
+        if count < lanes:
+            picks = "<" + ", ".join([f"i32 {i}" for i in range(count)]) + ">"
+            vector = f.value(
+                f"shufflevector {kind} {vector}, {kind} poison, <{count} x i32> {picks}"
+            )
+            kind = f"<{count} x {self.scalar}>"
+        f.store(kind, vector, pointer, self.kind.itemsize)
+
+    def turn(self, left) -> None:
         """Steps of k lie side by side: square blocks are transposed in registers."""
         f, e, scalar = self.f, self.e, self.scalar
         vector, lanes, size = e.vector(scalar), e.lanes, self.kind.itemsize
         whole = f.sub(self.n, f.rem(self.n, lanes))
+        last = f.sub(left, 1)
         for first in range(0, self.width, lanes):
             count = min(lanes, self.width - first)
-            rows = [f.at(self.source, f.mul(first + r, self.across), scalar) for r in range(count)]
-            row = f"<{count} x {scalar}>"
-            picks = "<" + ", ".join([f"i32 {i}" for i in range(count)]) + ">"
+            rows = [
+                f.at(self.source, f.mul(f.minimum(first + r, last), self.across), scalar)
+                for r in range(count)
+            ]
             with f.loop(0, whole, lanes) as k:
                 loaded = [f.load(vector, f.at(p, k, scalar), size) for p in rows]
                 loaded += ["poison"] * (lanes - count)
                 place = f.at(self.goal, f.add(f.mul(k, self.width), first), scalar)
                 for step, made in enumerate(transposed(e, scalar, size, loaded)):
-                    if count < lanes:
-                        made = f.value(
-                            f"shufflevector {vector} {made}, {vector} poison, "
-                            f"<{count} x i32> {picks}"
-                        )
-                    f.store(row, made, f.at(place, step * self.width, scalar), size)
-        self.collect(whole, self.width)
+                    self._store(made, count, f.at(place, step * self.width, scalar))
+        self.collect(whole, left)
 
     def collect(self, start, left) -> None:
         """Element by element from step `start` on; `left` of the panel's elements exist."""
@@ -168,31 +207,100 @@ class Epilogue:
 
 
 # ---- products ----
-def packed_ir(name, kind, tile: Tile, batch: int, inputs, body, out: Stream, host: Host) -> str:
-    """The text of the kernel that multiplies packed panels.
+class _Micro:
+    """The micro-kernels for packed panels: whole tiles, and cheaper ones for edges."""
 
-    Words: M, N, K, rows and columns of a chunk, chunks over M, chunks over N, padded N, the batch
-    sizes; A, B (slot, offset, batch strides); partial tiles (slot, offset, batch strides), used if
-    K has several blocks; then inputs, output and scalars. A chunk is a part of one product.
+    def __init__(self, module: Module, kind: dtype, tile: Tile, host: Host):
+        self.tile = tile
+        self.few = tile.rows // 3
+        self.names = {
+            (rows, vectors): packed_micro(module, kind, tile, host, rows, vectors)
+            for rows in (tile.rows, self.few)
+            for vectors in (tile.vectors, 1)
+        }
+
+    def call(self, f: Function, rows, columns, arguments) -> None:
+        """Multiply the panels of a tile of which `rows` by `columns` are wanted."""
+        low = f.compare("sle", rows, self.few)
+        narrow = f.compare("sle", columns, self.tile.lanes)
+        picked = []
+        for height in (self.tile.rows, self.few):
+            whole, half = self.names[height, self.tile.vectors], self.names[height, 1]
+            picked.append(f.value(f"select i1 {narrow}, ptr @{half}, ptr @{whole}"))
+        micro = f.value(f"select i1 {low}, ptr {picked[1]}, ptr {picked[0]}")
+        a, b, n, goal, more = arguments
+        f.do(f"call void {micro}(ptr {a}, ptr {b}, i64 {n}, ptr {goal}, i1 {more})")
+
+
+def packed_ir(
+    name, kind, tile: Tile, walk: str, batch: int, inputs, body, out: Stream, host: Host
+) -> str:
+    """The text of the kernel that multiplies panels.
+
+    B is packed; A is too if `walk` is '', else it is packed here, panel by panel, and `walk` tells
+    how it lies in memory (see pack_ir). Words: M, N, K, rows and columns of a chunk, chunks over M,
+    chunks over N, padded N, row and k stride of A, the batch sizes; A, B (slot, offset, batch
+    strides); partial tiles (slot, offset, batch strides), used if K has several blocks; then
+    inputs, output and scalars. A chunk is a part of one product.
     """
     module = Module()
-    micro = packed_micro(module, kind, tile, host, tile.rows)
+    micro = _Micro(module, kind, tile, host)
     f = Function(module, name, ARGUMENTS)
     words = Words(f)
-    m, n, depth, high, wide, over_m, over_n, padded = (words.take() for _ in range(8))
+    m, n, depth, high, wide, over_m, over_n, padded, a_row, a_k = (words.take() for _ in range(10))
     sizes = [words.take() for _ in range(batch)]
     left, right, partial = (Array(words, Stream(kind, "c"), batch) for _ in range(3))
     epilogue = Epilogue(words, f, tile, kind, inputs, body, out, batch + 1, host)
+    part = _part(f, m, n, high, wide, over_m, over_n, sizes)
+    a, b, parts = (x.row(f, part.indices) for x in (left, right, partial))
+    scalar, block = REGISTER[kind.short], block_of(kind)
+    buffer = f.alloca(f"[{tile.rows * tile.columns} x {scalar}]", 64)
+    panel = f.alloca(f"[{tile.rows * block} x {scalar}]", 64) if walk else ""
+    several = f.compare("sgt", depth, block)
+    with blocks(f, depth, block) as (k, length, more, final):
+        with f.loop(part.top, part.bottom, tile.rows) as i:
+            rows = f.minimum(f.sub(part.bottom, i), tile.rows)
+            if walk:
+                source = f.at(a, f.add(f.mul(i, a_row), f.mul(k, a_k)), scalar)
+                e = Emitter(f, host.lanes(kind.itemsize), host)
+                _Block(f, e, kind, tile.rows, source, panel, a_row, a_k, length).pack(walk, rows)
+                side = panel
+            else:
+                side = f.at(a, f.add(f.mul(i, depth), f.mul(k, tile.rows)), scalar)
+            with f.loop(part.start, part.end, tile.columns) as j:
+                columns = f.minimum(f.sub(part.end, j), tile.columns)
+                other = f.at(b, f.add(f.mul(j, depth), f.mul(k, tile.columns)), scalar)
+                kept = f.at(parts, f.add(f.mul(i, padded), f.mul(j, tile.rows)), scalar)
+                goal = f.value(f"select i1 {several}, ptr {kept}, ptr {buffer}")
+                micro.call(f, rows, columns, (side, other, length, goal, more))
+                with f.when(final):
+                    epilogue.run(goal, part.indices, i, rows, j, columns)
+    f.close()
+    return module.text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Which part of the result a chunk makes."""
+
+    indices: list
+    top: str
+    bottom: str
+    start: str
+    end: str
+
+
+def _part(f: Function, m, n, high, wide, over_m, over_n, sizes) -> _Part:
     rest = f.div("%chunk", over_m)
     top = f.mul(f.rem("%chunk", over_m), high)
     start = f.mul(f.rem(rest, over_n), wide)
-    bottom = f.minimum(f.add(top, high), m)
-    end = f.minimum(f.add(start, wide), n)
-    indices = unravel(f, f.div(rest, over_n), sizes)
-    a, b, parts = (x.row(f, indices) for x in (left, right, partial))
-    scalar, block = REGISTER[kind.short], block_of(kind)
-    buffer = f.alloca(f"[{tile.rows * tile.columns} x {scalar}]", 64)
-    several = f.compare("sgt", depth, block)
+    bottom, end = f.minimum(f.add(top, high), m), f.minimum(f.add(start, wide), n)
+    return _Part(unravel(f, f.div(rest, over_n), sizes), top, bottom, start, end)
+
+
+@contextmanager
+def blocks(f: Function, depth, block: int):
+    """The blocks of K, one empty one if K is 0: start, length, not the first, the last."""
     slot = f.alloca("i64")
     f.store("i64", 0, slot)
     head, done = f.fresh("block"), f.fresh("done")
@@ -201,25 +309,11 @@ def packed_ir(name, kind, tile: Tile, batch: int, inputs, body, out: Stream, hos
     k = f.load("i64", slot)
     length = f.minimum(f.sub(depth, k), block)
     after = f.add(k, length)
-    more, final = f.compare("sgt", k, 0), f.compare("eq", after, depth)
-    with f.loop(top, bottom, tile.rows) as i:
-        panel = f.at(a, f.add(f.mul(i, depth), f.mul(k, tile.rows)), scalar)
-        with f.loop(start, end, tile.columns) as j:
-            other = f.at(b, f.add(f.mul(j, depth), f.mul(k, tile.columns)), scalar)
-            part = f.at(parts, f.add(f.mul(i, padded), f.mul(j, tile.rows)), scalar)
-            goal = f.value(f"select i1 {several}, ptr {part}, ptr {buffer}")
-            f.do(
-                f"call void @{micro}(ptr {panel}, ptr {other}, i64 {length}, ptr {goal}, i1 {more})"
-            )
-            with f.when(final):
-                rows = f.minimum(f.sub(bottom, i), tile.rows)
-                columns = f.minimum(f.sub(end, j), tile.columns)
-                epilogue.run(goal, indices, i, rows, j, columns)
+    final = f.compare("eq", after, depth)
+    yield k, length, f.compare("sgt", k, 0), final
     f.store("i64", after, slot)
     f.branch(final, done, head)
     f.begin(done)
-    f.close()
-    return module.text()
 
 
 def direct_ir(name, kind, tile, walk, batch, inputs, body, out: Stream, host: Host) -> str:
@@ -238,38 +332,21 @@ def direct_ir(name, kind, tile, walk, batch, inputs, body, out: Stream, host: Ho
     sizes = [words.take() for _ in range(batch)]
     left, right = (Array(words, Stream(kind, "c"), batch) for _ in range(2))
     epilogue = Epilogue(words, f, tile, kind, inputs, body, out, batch + 1, host)
-    rest = f.div("%chunk", over_m)
-    top = f.mul(f.rem("%chunk", over_m), high)
-    start = f.mul(f.rem(rest, over_n), wide)
-    bottom = f.minimum(f.add(top, high), m)
-    end = f.minimum(f.add(start, wide), n)
-    indices = unravel(f, f.div(rest, over_n), sizes)
-    a, b = left.row(f, indices), right.row(f, indices)
-    scalar, block = REGISTER[kind.short], block_of(kind)
+    part = _part(f, m, n, high, wide, over_m, over_n, sizes)
+    a, b = left.row(f, part.indices), right.row(f, part.indices)
+    scalar = REGISTER[kind.short]
     buffer = f.alloca(f"[{tile.rows * tile.columns} x {scalar}]", 64)
-    slot = f.alloca("i64")
-    with f.loop(start, end, tile.columns) as j:
-        columns = f.minimum(f.sub(end, j), tile.columns)
+    with f.loop(part.start, part.end, tile.columns) as j:
+        columns = f.minimum(f.sub(part.end, j), tile.columns)
         strip = f.at(b, f.mul(j, b_column), scalar)
-        with f.loop(top, bottom, tile.rows) as i:
-            rows = f.minimum(f.sub(bottom, i), tile.rows)
+        with f.loop(part.top, part.bottom, tile.rows) as i:
+            rows = f.minimum(f.sub(part.bottom, i), tile.rows)
             band = f.at(a, f.mul(i, a_row), scalar)
-            f.store("i64", 0, slot)
-            head, done = f.fresh("block"), f.fresh("done")
-            f.jump(head)
-            f.begin(head)
-            k = f.load("i64", slot)
-            length = f.minimum(f.sub(depth, k), block)
-            after = f.add(k, length)
-            more = f.compare("sgt", k, 0)
-            x, y = f.at(band, f.mul(k, a_k), scalar), f.at(strip, f.mul(k, b_k), scalar)
-            values = (x, a_row, a_k, rows, y, b_column, b_k, columns, length, buffer, more)
-            kinds = ("ptr", "i64", "i64", "i64", "ptr", "i64", "i64", "i64", "i64", "ptr", "i1")
-            given = ", ".join([f"{t} {v}" for t, v in zip(kinds, values, strict=True)])
-            f.do(f"call void @{micro}({given})")
-            f.store("i64", after, slot)
-            f.branch(f.compare("eq", after, depth), done, head)
-            f.begin(done)
-            epilogue.run(buffer, indices, i, rows, j, columns)
+            with blocks(f, depth, block_of(kind)) as (k, length, more, _):
+                x, y = f.at(band, f.mul(k, a_k), scalar), f.at(strip, f.mul(k, b_k), scalar)
+                values = (x, a_row, a_k, rows, y, b_column, b_k, columns, length, buffer, more)
+                given = [f"{d.split()[0]} {v}" for d, v in zip(DIRECT, values, strict=True)]
+                f.do(f"call void @{micro}({', '.join(given)})")
+            epilogue.run(buffer, part.indices, i, rows, j, columns)
     f.close()
     return module.text()

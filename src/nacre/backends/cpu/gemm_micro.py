@@ -52,7 +52,7 @@ def packed_tile(kind: dtype, host: Host) -> Tile:
 class Chains:
     """The accumulators of a tile, in slots that become registers."""
 
-    def __init__(self, f: Function, e: Emitter, kind: dtype, tile: Tile, rows: int):
+    def __init__(self, f: Function, e: Emitter, kind: dtype, tile: Tile, rows: int, vectors: int):
         self.f = f
         self.tile = tile
         self.rows = rows
@@ -60,7 +60,7 @@ class Chains:
         self.e = e
         self.vector = e.vector(self.scalar)
         self.size = kind.itemsize
-        self.slots = [[f.alloca(self.vector) for _ in range(tile.vectors)] for _ in range(rows)]
+        self.slots = [[f.alloca(self.vector) for _ in range(vectors)] for _ in range(rows)]
         for slot in [s for row in self.slots for s in row]:
             f.store(self.vector, "zeroinitializer", slot)
 
@@ -93,16 +93,16 @@ class Chains:
 UNROLL = 4
 
 
-def packed_micro(module: Module, kind: dtype, tile: Tile, host: Host, rows: int) -> str:
+def packed_micro(module: Module, kind: dtype, tile: Tile, host: Host, rows: int, vectors: int):
     """Define `void (ptr a, ptr b, i64 n, ptr c, i1 more)` over packed panels; returns its name.
 
-    a: [n][tile.rows], of which the first `rows` are used; b: [n][tile.columns].
+    a: [n][tile.rows], b: [n][tile.columns], of which `rows` and `vectors` are computed.
     """
-    name = f"micro{rows}"
+    name = f"micro{rows}x{vectors}"
     arguments = ("ptr %a", "ptr %b", "i64 %n", "ptr %c", "i1 %more")
     f = Function(module, name, arguments, MICRO, APART)
     e = Emitter(f, tile.lanes, host)
-    chains = Chains(f, e, kind, tile, rows)
+    chains = Chains(f, e, kind, tile, rows, vectors)
     scalar, size = chains.scalar, kind.itemsize
     left, right = f.alloca("ptr"), f.alloca("ptr")
     f.store("ptr", "%a", left)
@@ -112,7 +112,7 @@ def packed_micro(module: Module, kind: dtype, tile: Tile, host: Host, rows: int)
         a, b = f.load("ptr", left), f.load("ptr", right)
         for u in range(count):
             vectors = []
-            for q in range(tile.vectors):
+            for q in range(vectors):
                 place = f.at(b, u * tile.columns + q * tile.lanes, scalar)
                 vectors.append(f.load(chains.vector, place, tile.lanes * size))
             for r in range(rows):
@@ -154,7 +154,7 @@ def direct_micro(module: Module, kind: dtype, tile: Tile, walk: str, host: Host)
     """
     f = Function(module, "micro", DIRECT, MICRO, APART)
     e = Emitter(f, tile.lanes, host)
-    chains = Chains(f, e, kind, tile, tile.rows)
+    chains = Chains(f, e, kind, tile, tile.rows, tile.vectors)
     scalar = chains.scalar
     last = f.sub("%rows", 1)
     rows = [f.at("%a", f.mul(f.minimum(r, last), "%a_row"), scalar) for r in range(tile.rows)]
@@ -183,12 +183,14 @@ def direct_micro(module: Module, kind: dtype, tile: Tile, walk: str, host: Host)
     return "micro"
 
 
+def below(e: Emitter, count: str) -> str:
+    """The mask of the lanes below a number."""
+    ramp = "<" + ", ".join([f"i64 {i}" for i in range(e.lanes)]) + ">"
+    return e.f.value(f"icmp slt {e.vector('i64')} {ramp}, {e.splat('i64', count)}")
+
+
 def _masked_reader(f, e, kind, tile):
-    ramp = "<" + ", ".join([f"i64 {i}" for i in range(tile.lanes)]) + ">"
-    masks = []
-    for q in range(tile.vectors):
-        left = e.splat("i64", f.sub("%columns", q * tile.lanes))
-        masks.append(f.value(f"icmp slt {e.vector('i64')} {ramp}, {left}"))
+    masks = [below(e, f.sub("%columns", q * tile.lanes)) for q in range(tile.vectors)]
 
     def read(k):
         row = f.at("%b", f.mul(k, "%b_k"), REGISTER[kind.short])
