@@ -11,7 +11,8 @@ from nacre.ir.node import meta_of
 from nacre.ops import view
 from nacre.ops.create import full
 from nacre.ops.elementwise import cast
-from nacre.ops.record import Composite, Operation, common_dtype, device_of
+from nacre.ops.record import Composite, Operation
+from nacre.ops.rules import common_dtype, device_of
 
 
 def _index_dtype(name, index):

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nacre.base.dtypes import BOOL, get_default_dtype, of_number, result_type
-from nacre.base.shapes import broadcast_shapes, broadcast_strides, elementwise_strides
-from nacre.ir.node import Meta, meta_of
 from nacre.ir.tape import attach, requires
 from nacre.ir.trace import (
     TRACE,
@@ -26,8 +23,19 @@ from nacre.ir.trace import (
     record,
     wrap,
 )
+from nacre.ops.rules import common_dtype
 
-REGISTRY: dict[str, Operation] = {}
+REGISTRY: dict[str, Operation | Composite] = {}
+
+
+def register(record):
+    """Enter a record under its name; one without samples is refused."""
+    if record.name in REGISTRY:
+        raise ValueError(f"operation {record.name} is registered twice")
+    REGISTRY[record.name] = record
+    if record.grad is not None and not record.grad_name:
+        words = "".join([part.capitalize() for part in record.name.split("_")])
+        record.grad_name = words + "Backward0"
 
 
 @dataclass(eq=False)
@@ -47,10 +55,12 @@ class Operation:
         scalar: maps only: `(e, *values, **attrs) -> value` over the emitter.
         compute: `(attrs, out dtype, *operands) -> dtype` (or one for each) operands are cast to; the
             promoted type of all if absent.
+        constants: maps only: `attrs -> ((name, value), ...)`, the keywords that `scalar` takes.
         exact: NumPy's result is the same to the bit as the kernel's.
         lower: `(builder, node, ...)`, how other kinds become kernel calls.
-        samples: callables giving argument lists that every tier must agree on.
-        errors: callables giving (arguments, exception type, words) that must be refused.
+        samples: `() -> [Sample]`, calls that must work, on every tier and device (ops/samples.py).
+        errors: `() -> [Refused]`, calls that must be refused, and how.
+        internal: only other records use it, and their samples test it.
     """
 
     name: str
@@ -62,19 +72,17 @@ class Operation:
     kind: str = "map"
     scalar: Callable | None = None
     compute: Callable | None = None
+    constants: Callable | None = None
     exact: bool = False
     lower: Callable | None = None
     torch: tuple = ()
     samples: Callable | None = None
     errors: Callable | None = None
+    internal: bool = False
     _where: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        if self.name in REGISTRY:
-            raise ValueError(f"operation {self.name} is registered twice")
-        REGISTRY[self.name] = self
-        if self.grad is not None and not self.grad_name:
-            self.grad_name = "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"
+        register(self)
 
     def __repr__(self):
         return self.name
@@ -142,6 +150,7 @@ class Composite:
     torch: tuple = ()
     samples: Callable | None = None
     errors: Callable | None = None
+    internal: bool = False
     _where: dict = field(default_factory=dict, repr=False)
 
     __post_init__ = Operation.__post_init__
@@ -238,90 +247,3 @@ def _run(s, node, edge, operands, numbers, attrs, body):
 def _fresh(t, s, node):
     c = t._c
     return c.stretch is s and c.data is None and t._v is None and c.slot >= node.slots
-
-
-# ---- rules that families share ------------------------------------------------------------------
-def common_dtype(*operands):
-    """The type that operands (Metas or types of numbers) are brought to."""
-    full = zero = number = None
-    for m in operands:
-        if isinstance(m, Meta):
-            d = m.dtype
-            if m.shape:
-                full = d if full is None else _promote(full, d)
-            else:
-                zero = d if zero is None else _promote(zero, d)
-        else:
-            d = of_number(m())
-            number = d if number is None else _promote(number, d)
-    return result_type(full, zero, number)
-
-
-def _promote(a, b):
-    from_types = _PROMOTED.get((a, b))
-    if from_types is None:
-        from_types = _PROMOTED[a, b] = promote_types(a, b)
-    return from_types
-
-
-from nacre.base.dtypes import promote_types  # noqa: E402
-
-_PROMOTED: dict = {}
-
-
-def elementwise_meta(dtype, *operands):
-    """Shape by broadcasting and strides by PyTorch's rule, with this type."""
-    metas = [m for m in operands if isinstance(m, Meta)]
-    if len(metas) == 1:
-        m = metas[0]
-        shape = m.shape
-        if m.contiguous:
-            return meta_of(shape, dtype, None, m.device)
-        strides = elementwise_strides(tuple(shape), (m.strides,))
-        return meta_of(shape, dtype, strides, m.device)
-    shape = broadcast_shapes(*[m.shape for m in metas])
-    device = device_of(metas)
-    if all(m.contiguous and m.shape == shape for m in metas):
-        return meta_of(shape, dtype, None, device)
-    read = tuple([broadcast_strides(m.shape, m.strides, shape) for m in metas])
-    return meta_of(shape, dtype, elementwise_strides(shape, read), device)
-
-
-def device_of(metas):
-    """The one device of all operands; a 0-d CPU value goes along with any."""
-    device = metas[0].device
-    for m in metas[1:]:
-        if m.device != device:
-            if not m.shape and m.device == "cpu":
-                continue
-            if not metas[0].shape and device == "cpu":
-                device = m.device
-                continue
-            raise RuntimeError(
-                "Expected all tensors to be on the same device, but found at least two devices, "
-                f"{device} and {m.device}!"
-            )
-    return device
-
-
-def same_type(attrs, *operands):
-    """Infer: broadcast, with the promoted type of all operands."""
-    return elementwise_meta(common_dtype(*operands), *operands)
-
-
-def floating(attrs, *operands):
-    """Infer: broadcast, integers become the default floating type."""
-    d = common_dtype(*operands)
-    return elementwise_meta(d if d.is_floating_point else get_default_dtype(), *operands)
-
-
-def boolean(attrs, *operands):
-    """Infer: broadcast, the result is bool."""
-    common_dtype(*operands)
-    from_bool = BOOL_TYPE
-    return elementwise_meta(from_bool, *operands)
-
-
-from nacre.base.dtypes import bool_ as BOOL_TYPE  # noqa: E402
-
-assert BOOL_TYPE.category == BOOL

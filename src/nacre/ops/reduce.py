@@ -10,16 +10,17 @@ from nacre.base.shapes import wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ops import view
 from nacre.ops.elementwise import (
-    REDUCE,
+    abs_,
     cast,
     div,
     eq,
+    exp,
     log,
     masked_fill,
     mul,
-    neg,
     ne,
     pow_number,
+    sign,
     sqrt,
     sub,
     where,
@@ -88,9 +89,6 @@ sum_ = _reduction(
 def sum_dims(x, dims=None, keep=False):
     """The sum over dimensions, all of them by default."""
     return sum_(x, attrs=(wrap_dims(dims, len(x._m.shape)), keep))
-
-
-REDUCE["sum"] = sum_dims
 
 
 def sum_to(x, shape):
@@ -310,14 +308,14 @@ def _norm_body(x, p, dims, keep):
     if p == 2:
         return sqrt(sum_(mul(x, x), attrs=(dims, keep)))
     if p == 1:
-        return sum_(_abs(x), attrs=(dims, keep))
+        return sum_(abs_(x), attrs=(dims, keep))
     if p == float("inf"):
-        return amax(_abs(x), attrs=(dims, keep))
+        return amax(abs_(x), attrs=(dims, keep))
     if p == float("-inf"):
-        return amin(_abs(x), attrs=(dims, keep))
+        return amin(abs_(x), attrs=(dims, keep))
     if p == 0:
         return sum_(cast(ne(x, 0.0), x._m.dtype), attrs=(dims, keep))
-    return pow_number(sum_(pow_number(_abs(x), attrs=p), attrs=(dims, keep)), attrs=1.0 / p)
+    return pow_number(sum_(pow_number(abs_(x), attrs=p), attrs=(dims, keep)), attrs=1.0 / p)
 
 
 def _norm_grad(ctx, g):
@@ -330,27 +328,16 @@ def _norm_grad(ctx, g):
     if p == 2:
         return (mul(x, masked_fill(div(g, out), eq(out, 0.0), 0.0)),)
     if p == 1:
-        return (mul(_sign(x), g),)
+        return (mul(sign(x), g),)
     if p == 0:
         return (mul(x, 0.0),)
     if p in (float("inf"), float("-inf")):
-        hit = cast(eq(_abs(x), out), x._m.dtype)
+        hit = cast(eq(abs_(x), out), x._m.dtype)
         count = sum_(hit, attrs=(dims, True))
-        return (mul(mul(_sign(x), hit), div(g, count)),)
+        return (mul(mul(sign(x), hit), div(g, count)),)
     scale = masked_fill(div(g, pow_number(out, attrs=p - 1.0)), eq(out, 0.0), 0.0)
-    return (mul(mul(_sign(x), pow_number(_abs(x), attrs=p - 1.0)), scale),)
+    return (mul(mul(sign(x), pow_number(abs_(x), attrs=p - 1.0)), scale),)
 
-
-def _abs(x):
-    return REGISTRY_ABS(x)
-
-
-def _sign(x):
-    return REGISTRY_SIGN(x)
-
-
-from nacre.ops.elementwise import abs_ as REGISTRY_ABS  # noqa: E402
-from nacre.ops.elementwise import sign as REGISTRY_SIGN  # noqa: E402
 
 norm_ = Composite(
     "norm",
@@ -366,14 +353,8 @@ def logsumexp(x, dims, keep=False):
     """log of the sum of exponentials, without overflow."""
     dims = wrap_dims(dims, len(x._m.shape))
     top = amax(x.detach(), attrs=(dims, True))
-    top = masked_fill(top, eq(_abs(top), float("inf")), 0.0)
-    from_exp = REDUCE_EXP(sub(x, top))
-    total = log(sum_(from_exp, attrs=(dims, keep)))
+    top = masked_fill(top, eq(abs_(top), float("inf")), 0.0)
+    total = log(sum_(exp(sub(x, top)), attrs=(dims, keep)))
     if not keep:
         top = view.reshape(top, reduced_shape(x._m.shape, dims, False))
     return total + top
-
-
-from nacre.ops.elementwise import exp as REDUCE_EXP  # noqa: E402
-
-__all__ = ["neg"]

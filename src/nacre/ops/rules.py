@@ -1,0 +1,89 @@
+"""Rules of shape and type that families of operations share."""
+
+from __future__ import annotations
+
+from nacre.base.dtypes import (
+    bool_,
+    dtype,
+    get_default_dtype,
+    of_number,
+    promote_types,
+    result_type,
+)
+from nacre.base.errors import fail
+from nacre.base.shapes import broadcast_shapes, broadcast_strides, elementwise_strides
+from nacre.ir.node import Meta, meta_of
+
+
+def common_dtype(*operands) -> dtype:
+    """The type that operands (Metas or types of numbers) are brought to."""
+    full = zero = number = None
+    for m in operands:
+        if isinstance(m, Meta):
+            d = m.dtype
+            if m.shape:
+                full = d if full is None else promote_types(full, d)
+            else:
+                zero = d if zero is None else promote_types(zero, d)
+        else:
+            d = of_number(m())
+            number = d if number is None else promote_types(number, d)
+    return result_type(full, zero, number)
+
+
+def elementwise_meta(dtype, *operands) -> Meta:
+    """Shape by broadcasting and strides by PyTorch's rule, with this type."""
+    metas = [m for m in operands if isinstance(m, Meta)]
+    if len(metas) == 1:
+        m = metas[0]
+        shape = m.shape
+        if m.contiguous:
+            return meta_of(shape, dtype, None, m.device)
+        strides = elementwise_strides(tuple(shape), (m.strides,))
+        return meta_of(shape, dtype, strides, m.device)
+    shape = broadcast_shapes(*[m.shape for m in metas])
+    device = device_of(metas)
+    if all(m.contiguous and m.shape == shape for m in metas):
+        return meta_of(shape, dtype, None, device)
+    read = tuple([broadcast_strides(m.shape, m.strides, shape) for m in metas])
+    return meta_of(shape, dtype, elementwise_strides(shape, read), device)
+
+
+def device_of(metas) -> str:
+    """The one device of all operands; a 0-d CPU value goes along with any."""
+    device = metas[0].device
+    for m in metas[1:]:
+        if m.device != device:
+            if not m.shape and m.device == "cpu":
+                continue
+            if not metas[0].shape and device == "cpu":
+                device = m.device
+                continue
+            fail(
+                RuntimeError,
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{device} and {m.device}!",
+            )
+    return device
+
+
+def same_type(attrs, *operands) -> Meta:
+    """Infer: broadcast, with the promoted type of all operands."""
+    return elementwise_meta(common_dtype(*operands), *operands)
+
+
+def floating(attrs, *operands) -> Meta:
+    """Infer: broadcast, integers become the default floating type."""
+    d = common_dtype(*operands)
+    return elementwise_meta(d if d.is_floating_point else get_default_dtype(), *operands)
+
+
+def boolean(attrs, *operands) -> Meta:
+    """Infer: broadcast, the result is bool."""
+    common_dtype(*operands)
+    return elementwise_meta(bool_, *operands)
+
+
+def scalar_name(d: dtype) -> str:
+    """PyTorch's name of a type in messages: `Float`, `Long`."""
+    return d.legacy.removesuffix("Tensor")
