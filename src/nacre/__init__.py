@@ -224,6 +224,7 @@ from nacre.tensor.functions import (
 )
 from nacre.tensor.functions import numel_of as numel
 
+__version__ = "0.1.0"
 
 float = float32
 double = float64
