@@ -170,12 +170,17 @@ class Program:
 
     def run(self, tab: int) -> int:
         """Run on the table at this address; the status."""
+        function, *arguments = self.call(tab)
+        return function(*arguments)
+
+    def call(self, tab: int) -> tuple:
+        """What `run` calls, as (function, arguments...), for a caller that does more in one go."""
         native = threads.POOL.native or threads.functions()
         if self.brief:
-            return native.drive_briefly(tab, self._at, self.ncalls, 0, self._scratch)
+            return native.drive_briefly, tab, self._at, self.ncalls, 0, self._scratch
         pool = 0
         if self.shared:
             pool = threads.POOL.address or threads.POOL.start()
             if threads.POOL.sleeping:
                 threads.POOL.wake()
-        return native.drive(tab, self._at, self.ncalls, pool, self._scratch)
+        return native.drive, tab, self._at, self.ncalls, pool, self._scratch

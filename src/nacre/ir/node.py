@@ -69,7 +69,7 @@ class Node:
     __slots__ = (
         "args",
         "attrs",
-        "counts",
+        "body",
         "depth",
         "edges",
         "executables",
@@ -100,6 +100,7 @@ class Node:
         self.quick = None
         self.plans = None
         self.types = ()
+        self.body = None
         if parent is None:
             self.slots = self.leaves = self.numbers = self.depth = 0
             self.slot = -1

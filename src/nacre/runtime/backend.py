@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+
 import numpy as np
 
+from nacre.base.dtypes import float32, float64
+from nacre.runtime.lower import Body, reduced_layout, reduction_input
+
 _ndarray = np.ndarray
-KERNELS: dict = {}
+BACKENDS = {"cpu": "nacre.backends.cpu.backend"}
+
+
+@cache
+def native(device="cpu"):
+    """The backend of a device, loaded when it is first needed."""
+    return import_module(BACKENDS[device])
 
 
 def compute(op, node, args):
@@ -13,8 +25,9 @@ def compute(op, node, args):
     meta = node.meta
     if node.types:
         args = [_brought(a, d) for a, d in zip(args, node.types, strict=False)]
-    if not op.exact and "one" in KERNELS:
-        flat = KERNELS["one"](op, node, args)
+    if not op.exact and meta.numel:
+        by_kernel = _KINDS.get(op.kind)
+        flat = None if by_kernel is None else by_kernel(node, args)
         if flat is not None:
             return flat
     with np.errstate(all="ignore"):
@@ -29,12 +42,18 @@ def compute(op, node, args):
         and not any(result is a for a in args)
     ):
         return result.reshape(-1)
-    flat = np.empty(meta.numel, meta.dtype.np)
+    flat, view = _room(meta)
     if meta.numel:
-        view = _ndarray(meta.shape, meta.dtype.np, flat, 0, meta.byte_strides)
         with np.errstate(all="ignore"):
             view[...] = result
     return flat
+
+
+def _room(meta):
+    flat = np.empty(meta.numel, meta.dtype.np)
+    if not meta.numel:
+        return flat, flat.reshape(meta.shape)
+    return flat, _ndarray(meta.shape, meta.dtype.np, flat, 0, meta.byte_strides)
 
 
 def _brought(a, d):
@@ -45,3 +64,41 @@ def _brought(a, d):
             return a.astype(d.np)
     with np.errstate(all="ignore"):
         return np.array(a).astype(d.np)
+
+
+def _map(node, args):
+    flat, view = _room(node.meta)
+    if node.body is None:
+        made = Body(node.types[:-1])
+        result = made.operation(node, range(len(node.types) - 1))
+        node.body = (made.done(), result)
+    body, result = node.body
+    inputs = [a if a.shape == view.shape else np.broadcast_to(a, view.shape) for a in args]
+    native().call_map(inputs, body, [(result, view)])
+    return flat
+
+
+def _reduce(node, args):
+    dims, _ = node.attrs
+    kind = node.op.lower
+    if kind.startswith("arg") and not dims:
+        return None
+    body = Body(node.types[:1])
+    reduction_input(node, body, 0)
+    flat = np.empty(node.meta.numel, node.meta.dtype.np)
+    shape, strides = reduced_layout(node)
+    itemsize = node.meta.dtype.itemsize
+    out = _ndarray(shape, flat.dtype, flat, 0, tuple([q * itemsize for q in strides]))
+    native().call_reduce(kind, dims, args, body.done(), out)
+    return flat
+
+
+def _contract(node, args):
+    if node.meta.dtype not in (float32, float64):
+        return None
+    flat, view = _room(node.meta)
+    native().call_gemm(*args, view)
+    return flat
+
+
+_KINDS = {"map": _map, "reduce": _reduce, "contract": _contract}

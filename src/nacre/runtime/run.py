@@ -14,9 +14,10 @@ from sys import getrefcount
 
 from nacre.base import config
 from nacre.base.errors import fail
-from nacre.ir.node import LEAF, ROOT
+from nacre.ir.node import LEAF, ROOT, VIEW
 from nacre.ir.trace import TRACE, Services, Storage, Stretch
 from nacre.runtime.interpreter import interpret, needed_nodes
+from nacre.runtime.tier import compiled
 
 LOCK = threading.RLock()
 
@@ -56,7 +57,12 @@ def evaluate(trace=None):
         counts = tuple(map(getrefcount, cells))
         executable = node.quick if node.refs == counts else _select(s, node, counts)
         try:
-            results = _compute(executable, s)
+            executable.sights += 1
+            if executable.hot is None and executable.sights >= config.HOT:
+                executable.hot = compiled(executable, s)
+            if executable.hot and executable.hot.run(trace, s):
+                return
+            results = _cold(executable, s)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -96,14 +102,19 @@ def _select(s, node, counts):
     return executable
 
 
-def _compute(executable, s):
-    executable.sights += 1
-    if executable.hot is None and executable.sights >= config.HOT and Services.compile is not None:
-        executable.hot = Services.compile(executable)
-    if executable.hot:
-        return executable.hot.run(s)
+def _cold(executable, s):
+    """The wanted values, computed node by node, each in memory of its own."""
     flats, _ = interpret(executable.nodes, s.leaves, s.numbers)
-    return [Storage(flats[slot]) for _, slot in executable.outs]
+    owned = {n.slot for n in executable.nodes if n.op is not LEAF and n.op is not VIEW}
+    results = []
+    for _, slot in executable.outs:
+        flat = flats[slot]
+        if slot in owned:
+            owned.discard(slot)
+        else:
+            flat = flat.copy()
+        results.append(Storage(flat))
+    return results
 
 
 def _abandon(trace, s, error):

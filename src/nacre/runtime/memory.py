@@ -1,0 +1,229 @@
+"""Memory of compiled stretches: where each value lives, buffers used again, and buffers given up."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+
+import numpy as np
+
+from nacre.base.shapes import is_dense
+from nacre.ir.node import LEAF
+from nacre.ir.trace import Storage
+from nacre.runtime.fuse import reads
+
+ALIGN = 64
+MOST_KEPT = 8
+_ndarray = np.ndarray
+
+
+# ---- buffers used again -------------------------------------------------------------------------
+class Pool:
+    """Buffers of results that have died, by dtype and size; at most a few of each are kept."""
+
+    def __init__(self):
+        self._kept: dict = {}
+
+    def take(self, dtype, n) -> Storage:
+        """A buffer of n elements that nobody else holds; its contents are undefined."""
+        kept = self._kept.get((dtype, n))
+        if kept is None:
+            kept = self._kept[dtype, n] = []
+        for storage in kept:
+            if getrefcount(storage) == IDLE and unseen(storage):
+                return storage
+        storage = allocate(dtype, n)
+        if n:
+            if len(kept) >= MOST_KEPT:
+                del kept[0]
+            kept.append(storage)
+        return storage
+
+    def clear(self):
+        """Let go of all buffers."""
+        self._kept.clear()
+
+
+def allocate(dtype, n) -> Storage:
+    """A new buffer at an address that is a multiple of ALIGN."""
+    size = n * dtype.itemsize
+    raw = np.empty(size + ALIGN, np.uint8)
+    address = raw.__array_interface__["data"][0]
+    shift = -address % ALIGN
+    return Storage(_ndarray((n,), dtype, raw, shift), raw, address + shift)
+
+
+def _holders(storage):
+    return getrefcount(storage.owner), getrefcount(storage.array)
+
+
+_UNSEEN_WHOLE = _holders(Storage(np.empty(1)))
+_UNSEEN_PART = _holders(allocate(np.dtype(np.float32), 1))
+
+
+def unseen(storage) -> bool:
+    """Whether no array outside refers to this memory."""
+    found = (getrefcount(storage.owner), getrefcount(storage.array))
+    if storage.array is storage.owner:
+        return found == _UNSEEN_WHOLE
+    return found == _UNSEEN_PART and not storage.foreign
+
+
+def _idle():
+    kept = [allocate(np.dtype(np.float32), 1)]
+    for storage in kept:
+        return getrefcount(storage)
+    return 0
+
+
+IDLE = _idle()
+POOL = Pool()
+
+
+class Arena:
+    """Memory for values that live only while a stretch is evaluated; shared, grown as needed."""
+
+    def __init__(self):
+        self.array = np.empty(0, np.uint8)
+        self.address = 0
+
+    def reserve(self, size):
+        """At least this many bytes, at an aligned address."""
+        if size > self.array.nbytes:
+            storage = allocate(np.dtype(np.uint8), size)
+            self.array = storage.array
+            self.address = storage.address()
+
+
+ARENA = Arena()
+
+
+# ---- where values live --------------------------------------------------------------------------
+class Places:
+    """Assigns each stored value of a graph to a leaf, an output or a part of the arena.
+
+    `leaf_of`, `out_of` and `temp_of` map root slots to the leaf's number, the number of the
+    output, and the offset in bytes. `copies` lists outputs that must be copied from a value.
+    """
+
+    def __init__(self, graph, kernels):
+        self.graph = graph
+        self.kernels = kernels
+        self.out_of: dict = {}
+        self.copies: list = []
+        self.temp_of: dict = {}
+        self.shared: dict = {}
+        self.written = {n.slot: k.rank for k in kernels for n in k.outputs}
+        self.last_read: dict = {}
+        self.size = 0
+        self._count_reads()
+        self._share()
+        self._place_outputs()
+        self._place_temporaries()
+
+    def _count_reads(self):
+        for kernel in self.kernels:
+            for root, _, _ in reads(self.graph, kernel):
+                self.last_read[root] = kernel.rank
+        for slot in self.graph.outs:
+            root = self.graph.roots[slot][0]
+            if root != slot:
+                self.last_read[root] = len(self.kernels)
+
+    def _share(self):
+        """A write into a value that nothing else reads any more happens in its memory."""
+        graph = self.graph
+        for kernel in self.kernels:
+            if kernel.kind not in ("write", "scatter"):
+                continue
+            node = kernel.nodes[0]
+            base = graph.args(node)[0]
+            if base not in self.written or base in graph.wanted:
+                continue
+            if graph.nodes[base].meta is not node.meta or self.last_read[base] > kernel.rank:
+                continue
+            read = [root for root, _, _ in reads(graph, kernel)]
+            if read.count(base) == 1:
+                self.shared[node.slot] = base
+
+    def owner(self, root):
+        """The value whose memory this one is computed in."""
+        while root in self.shared:
+            root = self.shared[root]
+        return root
+
+    def _place_outputs(self):
+        graph = self.graph
+        for number, slot in enumerate(graph.outs):
+            owner = self.owner(slot)
+            if slot in self.written and owner not in self.out_of:
+                self.out_of[owner] = number
+            else:
+                self.copies.append((number, slot))
+
+    def _place_temporaries(self):
+        ends: dict = {}
+        for slot in self.written:
+            owner = self.owner(slot)
+            end = max(self.last_read.get(slot, 0), self.written[slot])
+            ends[owner] = max(ends.get(owner, 0), end)
+        free: list = []
+        busy: list = []
+        for kernel in self.kernels:
+            for item in [b for b in busy if b[0] < kernel.rank]:
+                busy.remove(item)
+                free.append((item[2], item[1]))
+            for node in kernel.outputs:
+                slot = node.slot
+                if slot in self.shared or slot in self.out_of:
+                    continue
+                meta = node.meta
+                size = -(-max(meta.nbytes, 1) // ALIGN) * ALIGN
+                at, size = self._find(free, size)
+                self.temp_of[slot] = at
+                busy.append((ends[slot], at, size))
+
+    def _find(self, free, size):
+        """A free part of the arena: the smallest that is large enough, or a new one."""
+        fitting = [part for part in free if size <= part[0] <= 2 * size + 4096]
+        if fitting:
+            best = min(fitting)
+            free.remove(best)
+            return best[1], best[0]
+        at = self.size
+        self.size += size
+        return at, size
+
+    # ---- buffers given up ----
+    def takes_over(self, number, slot, leaf) -> bool:
+        """Whether an output may be computed in a leaf's memory, if nobody else holds that.
+
+        The map kernel that writes the output must be the last to read the leaf, and walk both
+        element by element.
+        """
+        if slot not in self.written or slot in self.shared or self.out_of.get(slot) != number:
+            return False
+        kernel = self.kernels[self.written[slot]]
+        return kernel.kind == "map" and self._given_up(leaf, self.graph.nodes[slot], kernel)
+
+    def _given_up(self, root, node, kernel) -> bool:
+        graph = self.graph
+        leaf = graph.nodes.get(root)
+        if leaf is None or leaf.meta is not node.meta or self.last_read.get(root) != kernel.rank:
+            return False
+        if self._aliased(leaf):
+            return False
+        return all(
+            offset == 0 and meta is leaf.meta
+            for r, offset, meta in reads(graph, kernel)
+            if r == root
+        )
+
+    def _aliased(self, leaf) -> bool:
+        if leaf.attrs != -1:
+            return True
+        return any(n.op is LEAF and n.attrs == leaf.slot for n in self.graph.nodes.values())
+
+
+def dense(meta) -> bool:
+    """Whether a value fills memory without gaps or overlap."""
+    return meta.contiguous or is_dense(tuple(meta.shape), meta.strides)

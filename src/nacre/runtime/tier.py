@@ -1,0 +1,322 @@
+"""The hot tier: a stretch compiled to native programs, and how one is run and committed.
+
+Everything that a run changes is committed by the same call into C that ran the last kernel, so that
+an interrupt finds a stretch either as before its evaluation or as after it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from collections import deque
+from dataclasses import dataclass
+from itertools import starmap
+from operator import call
+from sys import getrefcount
+
+import numpy as np
+
+from nacre.base.errors import NacreWarning
+from nacre.ir.node import LEAF
+from nacre.ir.trace import Storage, Stretch
+from nacre.runtime import backend
+from nacre.runtime.fuse import FALLIBLE, Graph, Lowering, schedule
+from nacre.runtime.interpreter import shaped
+from nacre.runtime.memory import ARENA, POOL, Places, dense, unseen
+
+_ndarray = np.ndarray
+
+
+@dataclass(slots=True)
+class Output:
+    """A result: its cell, its slot and word, its dtype and size, and the leaf it may take over.
+
+    `donor` is `(leaf, entry of the undo list)` or None.
+    """
+
+    cell: int
+    slot: int
+    word: int
+    dtype: object
+    size: int
+    donor: tuple | None = None
+
+
+class Table:
+    """The words that a program's kernels read, being assigned; gives kernels their operands."""
+
+    def __init__(self, graph, places, outs, kit):
+        self.kit = kit
+        self.graph = graph
+        self.places = places
+        self.next = kit.FIRST_SLOT + 1
+        self.arena = kit.FIRST_SLOT
+        self.leaves: dict = {}
+        self.numbers: dict = {}
+        self.outs = [self._new() for _ in outs]
+
+    def _new(self):
+        self.next += 1
+        return self.next - 1
+
+    def operand(self, root, offset, shape, strides, dtype):
+        """An operand in the memory of a root."""
+        places = self.places
+        owner = places.owner(root)
+        if owner in places.out_of:
+            return self.kit.Operand(self.outs[places.out_of[owner]], dtype, shape, strides, offset)
+        if owner in places.temp_of:
+            start = places.temp_of[owner] // dtype.itemsize
+            return self.kit.Operand(self.arena, dtype, shape, strides, start + offset)
+        word = self.leaves.get(root)
+        if word is None:
+            word = self.leaves[root] = self._new()
+        return self.kit.Operand(word, dtype, shape, strides, offset)
+
+    def number(self, index, kind):
+        """A Python number."""
+        word = self.numbers.get((index, kind))
+        if word is None:
+            word = self.numbers[index, kind] = self._new()
+        return self.kit.Scalar(word, {float: "f", int: "i", bool: "b"}[kind])
+
+    def is_shared(self, slot):
+        """Whether a value is computed in its base's memory."""
+        return slot in self.places.shared
+
+
+class _Segments:
+    """Native programs and operations in Python, in order."""
+
+    def __init__(self, kit):
+        self.kit = kit
+        self.parts: list = []
+        self.builder = kit.ProgramBuilder()
+
+    def cut(self):
+        """End the native program being built."""
+        if self.builder.calls:
+            self.parts.append(self.builder.finish())
+            self.builder = self.kit.ProgramBuilder()
+
+    def python(self, step):
+        """Append an operation that runs in Python."""
+        self.cut()
+        self.parts.append(step)
+
+
+class Hot:
+    """A compiled stretch."""
+
+    def __init__(self, executable, s, kit):
+        outs = executable.outs
+        self.nodes = executable.nodes
+        self.wanted = outs
+        graph = Graph(executable.nodes, [slot for _, slot in outs])
+        kernels = schedule(graph)
+        places = Places(graph, kernels)
+        table = Table(graph, places, outs, kit)
+        self.outputs = self._outputs(graph, places, table, s)
+        self._build(graph, kernels, places, table, kit)
+        self.words, self.address = kit.table(table.next)
+        self.floats = (ctypes.c_double * table.next).from_buffer(self.words)
+        self.arena_word = table.arena
+        self.arena_size = places.size
+        self.leaves = [
+            (word, graph.nodes[root].leaves - 1, graph.nodes[root].meta.dtype.itemsize)
+            for root, word in table.leaves.items()
+        ]
+        self.float_numbers = [(w, i) for (i, kind), w in table.numbers.items() if kind is float]
+        self.numbers = [(w, i) for (i, kind), w in table.numbers.items() if kind is not float]
+        self.busy = False
+
+    def _outputs(self, graph, places, table, s):
+        found = []
+        entries = {id(c): j for j, (c, _) in reversed(list(enumerate(s.undo)))}
+        roots = {
+            id(storage): node.slot
+            for node in graph.ordered
+            if node.op is LEAF
+            for storage, offset in [s.leaves[node.leaves - 1]]
+            if not offset
+        }
+        for number, (cell, _) in enumerate(self.wanted):
+            slot = graph.outs[number]
+            meta = graph.roots[slot][2]
+            out = Output(cell, slot, table.outs[number], meta.dtype.np, meta.numel)
+            entry = entries.get(id(s.cells[cell]))
+            if entry is not None:
+                leaf = roots.get(id(s.undo[entry][1]))
+                if leaf is not None and places.takes_over(number, slot, leaf):
+                    out.donor = (graph.nodes[leaf].leaves - 1, entry)
+            found.append(out)
+        return found
+
+    def _build(self, graph, kernels, places, table, kit):
+        lowering = Lowering(graph, table)
+        segments = _Segments(kit)
+        steps = [k.kind in FALLIBLE or k.kind == "python" for k in kernels]
+        last = max([i for i, fallible in enumerate(steps) if fallible], default=-1)
+        before = 0
+        for i, kernel in enumerate(kernels):
+            if kernel.kind == "python":
+                segments.python(self._python(graph, places, kernel))
+            else:
+                lowering.add(kernel, segments.builder)
+            if i == last:
+                segments.cut()
+                before = len(segments.parts)
+        for number, slot in places.copies:
+            _, _, meta = graph.roots[slot]
+            word = table.outs[number]
+            target = kit.Operand(word, meta.dtype, tuple(meta.shape), meta.strides)
+            lowering.copy_out(slot, target, segments.builder)
+        segments.cut()
+        self.parts = segments.parts
+        # The last part cannot fail, so that it runs in the same call as the commit.
+        self.safe = len(self.parts) > before
+        for out in self.outputs:
+            if out.donor is not None and not (self.safe and places.written[out.slot] > last):
+                out.donor = None
+
+    def _python(self, graph, places, kernel):
+        """An operation without kernels, as a function of (leaves, numbers, results)."""
+        node = kernel.nodes[0]
+
+        def array(root, offset, meta, leaves, results):
+            owner = places.owner(root)
+            size = meta.dtype.itemsize
+            if owner in places.out_of:
+                flat = results[places.out_of[owner]].array
+            elif owner in places.temp_of:
+                at = places.temp_of[owner]
+                return _ndarray(
+                    meta.shape, meta.dtype.np, ARENA.array, at + offset * size, meta.byte_strides
+                )
+            else:
+                storage, start = leaves[graph.nodes[root].leaves - 1]
+                flat, offset = storage.array, offset + start
+            return shaped(flat[offset:], meta)
+
+        def step(leaves, numbers, results):
+            args = []
+            for a in graph.args(node):
+                if type(a) is int:
+                    args.append(array(*graph.roots[a], leaves, results))
+                else:
+                    args.append(numbers[a[0]])
+            flat = backend.compute(node.op, node, args)
+            out = array(node.slot, 0, node.meta, leaves, results)
+            if node.meta.numel:
+                out[...] = shaped(flat, node.meta)
+
+        return step
+
+    # ---- running --------------------------------------------------------------------------------
+    def run(self, trace, s) -> bool:
+        """Evaluate a stretch and commit its results; False if it must be done cold."""
+        if self.busy:
+            return False
+        self.busy = True
+        try:
+            return self._run(trace, s)
+        finally:
+            self.busy = False
+
+    def _run(self, trace, s):
+        words, leaves, numbers = self.words, s.leaves, s.numbers
+        for word, i, itemsize in self.leaves:
+            storage, offset = leaves[i]
+            words[word] = (storage._address or storage.address()) + offset * itemsize
+        for word, i in self.float_numbers:
+            self.floats[word] = numbers[i]
+        for word, i in self.numbers:
+            words[word] = numbers[i]
+        if self.arena_size:
+            ARENA.reserve(self.arena_size)
+            words[self.arena_word] = ARENA.address
+        cells = s.cells
+        results = []
+        commits = []
+        for out in self.outputs:
+            storage = None
+            if out.donor is not None:
+                storage = given_up(s, *out.donor)
+            if storage is None:
+                storage = POOL.take(out.dtype, out.size)
+            words[out.word] = storage._address or storage.address()
+            results.append(storage)
+            cell = cells[out.cell]
+            commits.append((setattr, cell, "data", storage))
+            commits.append((setattr, cell, "stretch", None))
+        commits.append((setattr, trace, "stretch", Stretch()))
+        parts = self.parts
+        if self.safe:
+            for part in parts[:-1]:
+                if not self._step(part, leaves, numbers, results):
+                    return False
+            commits.insert(0, parts[-1].call(self.address))
+        else:
+            for part in parts:
+                if not self._step(part, leaves, numbers, results):
+                    return False
+        deque(starmap(call, commits), maxlen=0)
+        return True
+
+    def _step(self, part, leaves, numbers, results) -> bool:
+        if callable(part):
+            part(leaves, numbers, results)
+            return True
+        self.words[0] = 0
+        return not part.run(self.address)
+
+
+def given_up(s, leaf, entry):
+    """The memory of a leaf that only this stretch holds, and only to go back to; or None."""
+    storage, offset = s.leaves[leaf]
+    if offset or s.undo[entry][1] is not storage or getrefcount(storage) != GIVEN_UP:
+        return None
+    return storage if unseen(storage) else None
+
+
+def _calibrated():
+    class Fake:
+        pass
+
+    s = Fake()
+    made = Storage(np.empty(1))
+    s.leaves = [(made, 0)]
+    s.undo = [(None, made)]
+    del made
+    storage, offset = s.leaves[0]
+    if offset or s.undo[0][1] is not storage:
+        return 0
+    return getrefcount(storage)
+
+
+GIVEN_UP = _calibrated()
+_warned: set = set()
+
+
+def compiled(executable, s):
+    """The hot form of an executable, or False if it has to stay cold."""
+    for _, slot in executable.outs:
+        node = next((n for n in executable.nodes if n.slot == slot), None)
+        if node is None or not dense(node.meta):
+            return False
+    try:
+        kit = backend.native()
+        return Hot(executable, s, kit)
+    except NotImplementedError:
+        return False
+    except Exception as error:
+        if type(error) not in _warned:
+            _warned.add(type(error))
+            warnings.warn(
+                f"a stretch of operations could not be compiled and is evaluated one operation at "
+                f"a time: {type(error).__name__}: {error}",
+                NacreWarning,
+                stacklevel=2,
+            )
+        return False
+
