@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 
 from nacre.base.dtypes import bool_, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dims
 from nacre.ir.node import meta_of
+from nacre.ir.trace import long_name
 from nacre.ops import view
-from nacre.ops.elementwise import (
-    abs_,
-    cast,
-    div,
-    eq,
-    exp,
-    log,
-    masked_fill,
-    mul,
-    ne,
-    pow_number,
-    sign,
-    sqrt,
-    sub,
-    where,
-)
+from nacre.ops.elementwise import cast, div, eq, masked_fill, mul, where
 from nacre.ops.record import Composite, Operation
+from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
+
+NAN, INF = float("nan"), float("inf")
 
 
 def reduced_shape(shape, dims, keep):
@@ -35,20 +27,33 @@ def reduced_shape(shape, dims, keep):
     return tuple(n for i, n in enumerate(shape) if i not in dims)
 
 
-def _infer(dtype_rule, empty_words=None):
+def restored(x, shape, dims, keep):
+    """A reduced value with its reduced dimensions as size 1, so that it broadcasts."""
+    return x if keep else view.reshape(x, reduced_shape(shape, dims, True))
+
+
+def spread(g, ctx):
+    """A gradient of reduced shape as one of the operand's shape (an expanded view)."""
+    dims, keep = ctx.attrs
+    shape = ctx.metas[0].shape
+    return view.expand(restored(g, shape, dims, keep), tuple(shape))
+
+
+def size_of(shape, dims) -> int:
+    """How many elements are reduced to one."""
+    return prod([shape[d] for d in dims])
+
+
+def _reduction(name, kind, function, rule, grad=None, saves=(), check=None, **more):
     def infer(attrs, x):
         dims, keep = attrs
-        if empty_words and x.numel == 0 and any(x.shape[d] == 0 for d in dims):
-            fail(IndexError, empty_words(x, dims))
-        return meta_of(reduced_shape(x.shape, dims, keep), dtype_rule(x.dtype), None, x.device)
+        if check is not None:
+            check(x, dims)
+        return meta_of(reduced_shape(x.shape, dims, keep), rule(x.dtype), None, x.device)
 
-    return infer
-
-
-def _reduction(name, kind, function, rule, grad=None, saves=(), empty=None, **more):
     return Operation(
         name,
-        _infer(rule, empty),
+        infer,
         lambda attrs, meta, x: function(x, axis=attrs[0], keepdims=attrs[1]),
         grad,
         saves,
@@ -67,15 +72,75 @@ def _widened(d):
     return d if d.is_floating_point else int64
 
 
-def spread(g, ctx):
-    """A gradient of reduced shape as one of the operand's shape (an expanded view)."""
-    dims, keep = ctx.attrs
-    shape = ctx.metas[0].shape
-    if not keep:
-        g = view.reshape(g, reduced_shape(shape, dims, True))
-    return view.expand(g, tuple(shape))
+# ---- samples ------------------------------------------------------------------------------------
+def _all_types(integers, bools):
+    found = [f32(2, 3), f64(4), f32(), f32(3, 2, layout="turned"), f32(2, 3, layout="step")]
+    if integers:
+        found += [i64(2, 3), i32(4), u8(5)]
+    if bools:
+        found += [b1(5)]
+    return found
 
 
+def whole(integers=True, bools=True, empty=True):
+    """Samples of a reduction to one element."""
+
+    def samples():
+        found = [sample(x) for x in _all_types(integers, bools)]
+        found.append(sample(f32(5, 300)).rough())
+        return found + [sample(f32(0, 3))] * empty
+
+    return samples
+
+
+def along(integers=True, bools=True, several=True, empty=True):
+    """Samples of a reduction of some dimensions."""
+
+    def samples():
+        found = [
+            sample(f32(2, 3), dim=0),
+            sample(f64(2, 3), dim=1),
+            sample(f32(2, 3), dim=-1, keepdim=True),
+            sample(f32(2, 3, 2, layout="turned"), dim=1),
+            sample(f32(3, 2, layout="turned"), 0),
+            sample(f32(2, 3, layout="step"), 1, True),
+            sample(f32(2, 3, layout="expanded"), dim=0),
+            sample(f32(0, 3), dim=1),
+            sample(f32(), dim=0),
+            sample(f32(3, 150), dim=1).rough(),
+            sample(f32(150, 3), dim=0).rough(),
+        ]
+        if integers:
+            found += [sample(i64(2, 3), dim=1), sample(u8(2, 3), dim=0), sample(i32(3), dim=0)]
+        if bools:
+            found += [sample(b1(2, 3), dim=1)]
+        if several:
+            found += [
+                sample(f32(2, 3, 2), dim=(0, 2)),
+                sample(f32(2, 3, 2), dim=(0, 1), keepdim=True),
+                sample(f64(2, 2, 3, layout="turned"), dim=(1, 2)),
+            ]
+        return found + [sample(f32(0, 3), dim=0)] * empty
+
+    return samples
+
+
+def _bad_dims(several=True):
+    def errors():
+        low = "Dimension out of range (expected to be in range of [-2, 1], but got "
+        found = [
+            refused(IndexError, low + "2)", f32(2, 3), dim=2),
+            refused(IndexError, low + "-3)", f32(2, 3), dim=-3),
+        ]
+        if several:
+            words = "dim 0 appears multiple times in the list of dims"
+            found.append(refused(RuntimeError, words, f32(2, 3), dim=(0, -2)))
+        return found
+
+    return errors
+
+
+# ---- sums and means -----------------------------------------------------------------------------
 sum_ = _reduction(
     "sum",
     "sum",
@@ -83,6 +148,10 @@ sum_ = _reduction(
     _widened,
     lambda ctx, g: (spread(g, ctx),),
     torch=("torch.sum", "Tensor.sum"),
+    samples=whole(),
+)
+sum_dim = replace(
+    sum_, name="sum_dim", grad_name="SumBackward1", samples=along(), errors=_bad_dims(), _where={}
 )
 
 
@@ -102,31 +171,32 @@ def sum_to(x, shape):
     return view.reshape(x, tuple(shape)) if extra else x
 
 
-def _mean_body(x, dims, keep):
-    n = 1
-    for d in dims:
-        n *= x._m.shape[d]
-    total = sum_(x, attrs=(dims, keep))
-    return div(total, n)
-
-
 def _mean_grad(ctx, g):
     attrs = dict(ctx.attrs)
-    shape = ctx.metas[0].shape
-    dims = attrs["dims"]
-    n = 1
-    for d in dims:
-        n *= shape[d]
-    if not attrs["keep"]:
-        g = view.reshape(g, reduced_shape(shape, dims, True))
-    return (div(view.expand(g, tuple(shape)), n),)
+    shape, dims = ctx.metas[0].shape, attrs["dims"]
+    g = restored(g, shape, dims, attrs["keep"])
+    return (div(view.expand(g, tuple(shape)), size_of(shape, dims)),)
 
 
+_not_floating = (
+    "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
+    "dtype. Got: "
+)
 mean_ = Composite(
     "mean",
-    _mean_body,
+    lambda x, dims, keep: div(sum_(x, attrs=(dims, keep)), size_of(x._m.shape, dims)),
     _mean_grad,
     torch=("torch.mean", "Tensor.mean"),
+    samples=whole(integers=False, bools=False),
+    errors=lambda: [refused(RuntimeError, _not_floating + "Long", i64(3))],
+)
+mean_dim = replace(
+    mean_,
+    name="mean_dim",
+    grad_name="MeanBackward1",
+    samples=along(integers=False, bools=False),
+    errors=_bad_dims(),
+    _where={},
 )
 
 
@@ -136,16 +206,31 @@ def mean(x, dims=None, keep=False):
     if not d.is_floating_point:
         fail(
             RuntimeError,
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
-            f"complex dtype. Got: {_scalar_name(d)}",
+            _not_floating + long_name(d),
             "convert it first: x.float().mean()",
         )
-    dims = wrap_dims(dims, len(x._m.shape))
-    return mean_(x, attrs=(("dims", dims), ("keep", keep)))
+    record = mean_ if dims is None else mean_dim
+    return record(x, attrs=(("dims", wrap_dims(dims, len(x._m.shape))), ("keep", keep)))
 
 
-def _scalar_name(d):
-    return d.legacy.removesuffix("Tensor")
+# ---- products -----------------------------------------------------------------------------------
+def _prod_grad(ctx, g):
+    """The product of the others; with one zero among them only its own place gets any."""
+    x = ctx[0]
+    dims, _ = ctx.attrs
+    g = spread(g, ctx)
+    zero = eq(x, 0.0)
+    zeros = sum_(cast(zero, int64), attrs=(dims, True))
+    filled = masked_fill(x, zero, 1.0)
+    others = prod_(filled, attrs=(dims, True))
+    none = where(eq(zeros, 0), div(mul(g, others), filled), 0.0)
+    one = where(zero, mul(g, others), 0.0)
+    return (where(eq(zeros, 1), one, none),)
+
+
+def _prod_zeros():
+    one, two = (1.0, 0.0, 2.0, 3.0), (0.0, 0.0, 2.0, 3.0)
+    return [sample(f32(data=one)).rough(), sample(f64(data=two)).rough()]
 
 
 prod_ = _reduction(
@@ -153,72 +238,112 @@ prod_ = _reduction(
     "prod",
     np.prod,
     _widened,
-    lambda ctx, g: (_prod_grad(ctx, g),),
+    _prod_grad,
     ((0,),),
     torch=("torch.prod", "Tensor.prod"),
+    samples=lambda: whole()() + _prod_zeros(),
+)
+prod_dim = replace(
+    prod_,
+    name="prod_dim",
+    grad_name="ProdBackward1",
+    samples=along(several=False),
+    errors=_bad_dims(False),
+    _where={},
 )
 
 
-def _prod_grad(ctx, g):
-    x = ctx[0]
-    spread_g = spread(g, ctx)
-    zero = eq(x, 0.0)
-    zeros = sum_(cast(zero, int64), attrs=(ctx.attrs[0], True))
-    filled = masked_fill(x, zero, 1.0)
-    others = prod_(filled, attrs=(ctx.attrs[0], True))
-    none = div(mul(spread_g, others), filled)
-    none = where(eq(zeros, 0), none, 0.0)
-    one = where(zero, mul(spread_g, others), 0.0)
-    return where(eq(zeros, 1), one, none)
+# ---- extremes -----------------------------------------------------------------------------------
+def _not_empty(name):
+    def check(x, dims):
+        if x.numel:
+            return
+        if len(dims) == len(x.shape):
+            fail(
+                IndexError,
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                "the reduction dim with the 'dim' argument.",
+            )
+        for d in dims:
+            if not x.shape[d]:
+                fail(IndexError, f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+    return check
 
 
-def _empty_words(x, dims):
-    d = next(d for d in dims if x.shape[d] == 0)
-    return f"amax(): Expected reduction dim {d} to have non-zero size."
+def _empty_errors(name):
+    def errors():
+        dim = f"{name}(): Expected reduction dim 0 to have non-zero size."
+        full = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+        return [
+            refused(IndexError, dim, f32(0, 3), dim=0),
+            refused(IndexError, full, f32(0, 3)),
+            *_bad_dims(False)(),
+        ]
+
+    return errors
 
 
 def _even(ctx, g):
     """The gradient of an extreme goes in equal parts to all elements that attain it."""
     x = ctx[0]
-    out = ctx.out
     dims, keep = ctx.attrs
-    if not keep:
-        out = view.reshape(out, reduced_shape(x._m.shape, dims, True))
-    hit = eq(x, out)
-    count = sum_(cast(hit, x._m.dtype), attrs=(dims, True))
-    return (mul(div(spread(g, ctx), count), cast(hit, x._m.dtype)),)
+    hit = cast(eq(x, restored(ctx.out, x._m.shape, dims, keep)), x._m.dtype)
+    count = sum_(hit, attrs=(dims, True))
+    return (mul(div(spread(g, ctx), count), hit),)
 
 
-amax = _reduction(
-    "amax",
-    "max",
-    np.max,
-    _same,
-    _even,
-    ((0, -1),),
-    _empty_words,
-    torch=("torch.amax", "Tensor.max"),
-)
-amin = _reduction(
-    "amin",
-    "min",
-    np.min,
-    _same,
-    _even,
-    ((0, -1),),
-    lambda x, dims: _empty_words(x, dims).replace("amax", "amin"),
-    torch=("torch.amin", "Tensor.min"),
-)
-any_ = _reduction("any", "any", np.any, lambda d: bool_, torch=("torch.any", "Tensor.any"))
-all_ = _reduction("all", "all", np.all, lambda d: bool_, torch=("torch.all", "Tensor.all"))
+def _ties():
+    return [
+        sample(f32(data=(2.0, -3.0, 2.0, -3.0))).rough(),
+        sample(f32(data=(1.0, NAN, 2.0, -INF))).rough(),
+        sample(f64(data=(-INF, INF, 0.0, -0.0))).rough(),
+    ]
+
+
+def _extreme(name, kind, function):
+    return _reduction(
+        name,
+        kind,
+        function,
+        _same,
+        _even,
+        ((0, -1),),
+        _not_empty(name),
+        torch=(f"torch.{name}", f"Tensor.{name}"),
+        samples=lambda: whole(empty=False)() + along(empty=False)() + _ties(),
+        errors=_empty_errors(name),
+    )
+
+
+amax = _extreme("amax", "max", np.max)
+amin = _extreme("amin", "min", np.min)
+
+
+def _whole_extreme(record, name):
+    return replace(
+        record,
+        name=f"{name}_whole",
+        grad_name=f"{name.capitalize()}Backward1",
+        torch=(f"torch.{name}", f"Tensor.{name}"),
+        samples=lambda: whole(empty=False)() + _ties(),
+        errors=lambda: [
+            refused(RuntimeError, f"{name}(): Expected reduction dim to be specified", f32(0))
+        ],
+        _where={},
+    )
+
+
+max_whole = _whole_extreme(amax, "max")
+min_whole = _whole_extreme(amin, "min")
 
 
 def _arg_numpy(function):
     def meaning(x, axis, keepdims):
         if len(axis) == x.ndim and x.ndim != 1:
-            r = np.asarray(function(x.reshape(-1), axis=0))
-            return r.reshape((1,) * x.ndim) if keepdims else r
-        return function(x, axis=axis[0], keepdims=keepdims) if axis else np.zeros((), np.int64)
+            place = np.asarray(function(x.reshape(-1), axis=0))
+            return place.reshape((1,) * x.ndim) if keepdims else place
+        return function(x, axis=axis[0], keepdims=keepdims)
 
     return meaning
 
@@ -229,8 +354,14 @@ def _arg(name, function):
         name,
         _arg_numpy(function),
         lambda d: int64,
-        empty=lambda x, dims: f"{name}(): Expected reduction dim {dims[0]} to have non-zero size.",
+        check=_not_empty(name),
         torch=(f"torch.{name}", f"Tensor.{name}"),
+        samples=lambda: (
+            whole(bools=False, empty=False)()
+            + along(bools=False, several=False, empty=False)()
+            + _ties()
+        ),
+        errors=_empty_errors(name),
     )
 
 
@@ -238,123 +369,18 @@ argmax = _arg("argmax", np.argmax)
 argmin = _arg("argmin", np.argmin)
 
 
-def variance(x, dims=None, correction=1, keep=False):
-    """The mean squared distance from the mean, over n - correction."""
-    if not x._m.dtype.is_floating_point:
-        fail(RuntimeError, "std and var only support floating point and complex dtypes")
-    dims = wrap_dims(dims, len(x._m.shape))
-    return var_(x, attrs=(("dims", dims), ("correction", correction), ("keep", keep)))
+# ---- tests --------------------------------------------------------------------------------------
+def _test(name, function):
+    return _reduction(
+        name,
+        name,
+        function,
+        lambda d: bool_,
+        torch=(f"torch.{name}", f"Tensor.{name}"),
+        samples=lambda: whole()() + along()() + [sample(f32(data=(0.0, NAN, -0.0)))],
+        errors=_bad_dims(),
+    )
 
 
-def _count(shape, dims):
-    n = 1
-    for d in dims:
-        n *= shape[d]
-    return n
-
-
-def _var_body(x, dims, correction, keep):
-    n = _count(x._m.shape, dims)
-    centred = sub(x, mean(x, dims, True))
-    total = sum_(mul(centred, centred), attrs=(dims, keep))
-    return div(total, float(max(n - correction, 0)))
-
-
-def _var_grad(ctx, g):
-    attrs = dict(ctx.attrs)
-    x = ctx[0]
-    dims = attrs["dims"]
-    if not attrs["keep"]:
-        g = view.reshape(g, reduced_shape(x._m.shape, dims, True))
-    n = _count(x._m.shape, dims) - attrs["correction"]
-    scale = 2.0 / n if n > 0 else float("nan")
-    return (mul(mul(sub(x, mean(x, dims, True)), scale), g),)
-
-
-var_ = Composite("var", _var_body, _var_grad, ((0,),), torch=("torch.var", "Tensor.var"))
-
-
-def _std_grad(ctx, g):
-    attrs = dict(ctx.attrs)
-    x, out = ctx[0], ctx.out
-    dims = attrs["dims"]
-    if not attrs["keep"]:
-        shape = reduced_shape(x._m.shape, dims, True)
-        g, out = view.reshape(g, shape), view.reshape(out, shape)
-    n = _count(x._m.shape, dims) - attrs["correction"]
-    scale = 1.0 / n if n > 0 else float("nan")
-    ratio = masked_fill(div(g, out), eq(out, 0.0), 0.0)
-    return (mul(mul(sub(x, mean(x, dims, True)), scale), ratio),)
-
-
-std_ = Composite(
-    "std",
-    lambda x, dims, correction, keep: sqrt(_var_body(x, dims, correction, keep)),
-    _std_grad,
-    ((0, -1),),
-    torch=("torch.std", "Tensor.std"),
-)
-
-
-def std(x, dims=None, correction=1, keep=False):
-    """The square root of the variance."""
-    if not x._m.dtype.is_floating_point:
-        fail(RuntimeError, "std and var only support floating point and complex dtypes")
-    dims = wrap_dims(dims, len(x._m.shape))
-    return std_(x, attrs=(("dims", dims), ("correction", correction), ("keep", keep)))
-
-
-def _norm_body(x, p, dims, keep):
-    if p == 2:
-        return sqrt(sum_(mul(x, x), attrs=(dims, keep)))
-    if p == 1:
-        return sum_(abs_(x), attrs=(dims, keep))
-    if p == float("inf"):
-        return amax(abs_(x), attrs=(dims, keep))
-    if p == float("-inf"):
-        return amin(abs_(x), attrs=(dims, keep))
-    if p == 0:
-        return sum_(cast(ne(x, 0.0), x._m.dtype), attrs=(dims, keep))
-    return pow_number(sum_(pow_number(abs_(x), attrs=p), attrs=(dims, keep)), attrs=1.0 / p)
-
-
-def _norm_grad(ctx, g):
-    attrs = dict(ctx.attrs)
-    x, out, p = ctx[0], ctx.out, attrs["p"]
-    dims = attrs["dims"]
-    if not attrs["keep"]:
-        shape = reduced_shape(x._m.shape, dims, True)
-        g, out = view.reshape(g, shape), view.reshape(out, shape)
-    if p == 2:
-        return (mul(x, masked_fill(div(g, out), eq(out, 0.0), 0.0)),)
-    if p == 1:
-        return (mul(sign(x), g),)
-    if p == 0:
-        return (mul(x, 0.0),)
-    if p in (float("inf"), float("-inf")):
-        hit = cast(eq(abs_(x), out), x._m.dtype)
-        count = sum_(hit, attrs=(dims, True))
-        return (mul(mul(sign(x), hit), div(g, count)),)
-    scale = masked_fill(div(g, pow_number(out, attrs=p - 1.0)), eq(out, 0.0), 0.0)
-    return (mul(mul(sign(x), pow_number(abs_(x), attrs=p - 1.0)), scale),)
-
-
-norm_ = Composite(
-    "norm",
-    _norm_body,
-    _norm_grad,
-    ((0, -1),),
-    grad_name="LinalgVectorNormBackward0",
-    torch=("torch.norm", "Tensor.norm", "torch.linalg.vector_norm"),
-)
-
-
-def logsumexp(x, dims, keep=False):
-    """log of the sum of exponentials, without overflow."""
-    dims = wrap_dims(dims, len(x._m.shape))
-    top = amax(x.detach(), attrs=(dims, True))
-    top = masked_fill(top, eq(abs_(top), float("inf")), 0.0)
-    total = log(sum_(exp(sub(x, top)), attrs=(dims, keep)))
-    if not keep:
-        top = view.reshape(top, reduced_shape(x._m.shape, dims, False))
-    return total + top
+any_ = _test("any", np.any)
+all_ = _test("all", np.all)

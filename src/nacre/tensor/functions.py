@@ -19,7 +19,7 @@ from nacre.ir.node import meta_of
 from nacre.ir.trace import Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import index as ix
-from nacre.ops import loss, matmul as mm_ops, reduce, view as vw
+from nacre.ops import loss, matmul as mm_ops, reduce, statistics, view as vw
 from nacre.ops.create import full as full_op
 from nacre.tensor.cell import array_of
 from nacre.tensor.creation import from_array
@@ -392,7 +392,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None,
     """The sum over dimensions."""
     x = input if dtype is None else ew.cast(input, dtype)
     dim = axis if dim is None else dim
-    return reduce.sum_(x, attrs=(_dims(x, dim), builtins.bool(keepdims or keepdim)))
+    record = reduce.sum_ if dim is None else reduce.sum_dim
+    return record(x, attrs=(_dims(x, dim), builtins.bool(keepdims or keepdim)))
 
 
 def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
@@ -404,7 +405,8 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over a dimension or all."""
     x = input if dtype is None else ew.cast(input, dtype)
-    return reduce.prod_(x, attrs=(_dims(x, dim), keepdim))
+    record = reduce.prod_ if dim is None else reduce.prod_dim
+    return record(x, attrs=(_dims(x, dim), keepdim))
 
 
 def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
@@ -412,7 +414,7 @@ def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
-    return reduce.variance(input, axis if dim is None else dim, correction, keepdim)
+    return statistics.variance(input, axis if dim is None else dim, correction, keepdim)
 
 
 def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
@@ -420,7 +422,7 @@ def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
-    return reduce.std(input, axis if dim is None else dim, correction, keepdim)
+    return statistics.std(input, axis if dim is None else dim, correction, keepdim)
 
 
 def var_mean(input, dim=None, **more):
@@ -511,25 +513,25 @@ def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
 def max(input, *args, dim=None, keepdim=False, other=None):
     """The largest element; with a dimension, the largest along it and where; with a tensor, pairs."""
     args = args if other is None else (other,)
-    return _extreme(input, args, dim, keepdim, _MAX, reduce.amax, reduce.argmax, maximum)
+    return _extreme(input, args, dim, keepdim, _MAX, reduce.max_whole, reduce.argmax, maximum)
 
 
 def min(input, *args, dim=None, keepdim=False, other=None):
     """The smallest element; with a dimension, the smallest along it and where; with a tensor, pairs."""
     args = args if other is None else (other,)
-    return _extreme(input, args, dim, keepdim, _MIN, reduce.amin, reduce.argmin, minimum)
+    return _extreme(input, args, dim, keepdim, _MIN, reduce.min_whole, reduce.argmin, minimum)
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm over dimensions; p=2 by default."""
     p = 2.0 if p in ("fro", None) else float(p)
     attrs = (("p", p), ("dims", _dims(input, dim)), ("keep", keepdim))
-    return reduce.norm_(input, attrs=attrs)
+    return statistics.norm_(input, attrs=attrs)
 
 
 def logsumexp(input, dim, keepdim=False):
     """log of the sum of exponentials."""
-    return reduce.logsumexp(input, dim, keepdim)
+    return statistics.logsumexp(input, dim, keepdim)
 
 
 def count_nonzero(input, dim=None):
