@@ -6,6 +6,7 @@ read, so whatever backward needs stays alive by reference counts alone.
 
 from __future__ import annotations
 
+import re
 from itertools import count
 
 from nacre.base.errors import fail
@@ -18,11 +19,12 @@ RELEASED = object()
 class SavedOutput:
     """An operation's own result, kept without its tensor: that one refers to the tape already."""
 
-    __slots__ = ("_c", "_m", "_v", "_vc")
+    __slots__ = ("_c", "_m", "_v", "_vc", "output_nr")
 
-    def __init__(self, t):
+    def __init__(self, t, output_nr=0):
         if t._vc is None:
             t._vc = [0]
+        self.output_nr = output_nr
         self._c = t._c
         self._m = t._m
         self._v = t._v
@@ -98,7 +100,7 @@ class GradNode:
             return x
         t = wrap(x._c, x._m, x._v)
         t._vc = x._vc
-        t._gf = self
+        t._gf = Port(self, x.output_nr) if x.output_nr else self
         t._rg = True
         return t
 
@@ -118,14 +120,16 @@ class GradNode:
         if now != self.versions[k]:
             meta = x._m
             made = self if type(x) is SavedOutput else x.grad_fn
-            origin = f", which is output 0 of {made.name()}," if made is not None else ""
+            origin = ""
+            if made is not None:
+                origin = f", which is output {x.output_nr} of {made.short_name()},"
             fail(
                 RuntimeError,
                 "one of the variables needed for gradient computation has been modified by an "
                 f"inplace operation: [torch.{long_name(meta.dtype)}Tensor {list(meta.shape)}]"
                 f"{origin} is at version {now}; expected version {self.versions[k]} instead. Hint: "
                 "enable anomaly detection to find the operation that failed to compute its "
-                "gradient, with torch.autograd.set_detect_anomaly(True).",
+                "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).",
                 f"{self.name()} reads this tensor to compute its gradient; use the form that makes "
                 "a new tensor, such as x = x / 2 in place of x /= 2",
             )
@@ -139,6 +143,13 @@ class GradNode:
     def name(self) -> str:
         """Such as `AddmmBackward0`."""
         return self.op.grad_name
+
+    def short_name(self) -> str:
+        """The name as errors give it: `Addmm`."""
+        return re.sub(r"Backward\d*$", "", self.name())
+
+    def __repr__(self):
+        return f"<{_spelled(type(self))} object at {id(self):#x}>"
 
     @property
     def next_functions(self):
@@ -162,6 +173,11 @@ class GradNode:
     def register_prehook(self, hook):
         """Call `hook(grad_outputs)` before this node's gradient is computed."""
         return _add(self, "pre", hook)
+
+
+def _spelled(kind):
+    inside = kind.__module__ if kind.__module__.startswith("torch") else None
+    return kind.__qualname__ if inside is None else f"{inside}.{kind.__qualname__}"
 
 
 class Port:
@@ -215,6 +231,8 @@ class AccumulateGrad:
         """PyTorch's name of it."""
         return "struct torch::autograd::AccumulateGrad"
 
+    __repr__ = GradNode.__repr__
+
     def __eq__(self, other):
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
 
@@ -244,24 +262,28 @@ def requires(x) -> bool:
     if x._rg or x._v is None:
         return x._rg
     base = x._base
-    return base is not None and base._rg and edge_of(x) is not None
+    return base is not None and base._rg
 
 
 def edge_of(x):
     """Where the gradient of a tensor goes: its grad_fn, or itself if it is a leaf."""
     if x._v is not None and x._base is not None:
-        x = refreshed(x)
+        if x._vc[0] != x._seen and (x._gf is not None or x._base._rg):
+            x._refresh()
+        if x._gf is None:
+            return x if x._rg or x._base._rg else None
+        return x._gf
     if x._gf is not None:
         return x._gf
     return x if x._rg else None
 
 
-def refreshed(x):
-    """A view whose memory was written through an alias gets a new grad_fn over its base."""
-    base = x._base
-    if base._rg and version_of(x) != x._seen and (x._gf is not None or base._gf is not None):
-        x._refresh()
-    return x
+def node_of(x):
+    """The grad_fn of a tensor as it is now, or None."""
+    edge = edge_of(x)
+    if edge is None or edge is x:
+        return None
+    return edge.node if type(edge) is Port else edge
 
 
 def attach(op, t, node, operands, attrs, extras=()):

@@ -56,13 +56,16 @@ def alias(op, t, attrs, offset, shape, strides):
     a._seen = t._vc[0]
     if not TRACE.grad:
         a._made = "inference" if TRACE.inference else "no_grad"
-    elif t._rg if t._v is None else requires(t):
+        return a
+    if t._v is not None:
+        a._made = t._made
+    if t._rg if t._v is None else requires(t):
         a._gf = class_of(op.grad_name)(
             op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
         )
         a._rg = True
-    elif t._v is not None and t._made is not None:
-        a._made = t._made
+        if TRACE.anomaly:
+            a._gf.trace_back = TRACE.anomaly()
     return a
 
 

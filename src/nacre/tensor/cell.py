@@ -10,7 +10,7 @@ from nacre.base.errors import fail
 from nacre.base.shapes import contiguous_strides, is_contiguous, is_dense, overlaps_itself
 from nacre.base import dtypes
 from nacre.ir.node import MARK, Meta, meta_of
-from nacre.ir.tape import GradNode, attach, class_of, edge_of, requires, version_of
+from nacre.ir.tape import GradNode, Port, attach, class_of, edge_of, requires, version_of
 from nacre.ir.trace import (
     TRACE,
     Cell,
@@ -226,7 +226,7 @@ _ALONE = _alone()
 
 
 # ---- checks -------------------------------------------------------------------------------------
-def check_writable(t, differentiable):
+def check_writable(t):
     """Refuse writes that PyTorch refuses."""
     if t._c.meta is not t._m and overlaps_itself(tuple(t._m.shape), t._m.strides):
         fail(
@@ -234,37 +234,66 @@ def check_writable(t, differentiable):
             "unsupported operation: more than one element of the written-to tensor refers to a single "
             "memory location. Please clone() the tensor before performing the operation.",
         )
-    if TRACE.grad:
-        check_leaf(t)
 
 
-def check_leaf(t):
-    """A leaf that requires grad, or a view of one, may not be written while gradients are recorded."""
-    if t._v is None or t._base is None:
-        if t._rg and t._gf is None:
+def check_leaf(t, flows):
+    """Refuse writes that gradients cannot be recorded through; `flows`: some operand requires grad."""
+    if not (flows and TRACE.grad):
+        return
+    if t._v is not None and t._base is not None:
+        if t._made is not None:
+            refuse_view(t, "is being")
+        if requires(t) and edge_of(t._base) is t._base:
             fail(
                 RuntimeError,
-                "a leaf Variable that requires grad is being used in an in-place operation.",
-                "write under torch.no_grad(), or use the form that makes a new tensor",
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation.",
+                "write under torch.no_grad(), through .data, or into a new tensor",
             )
-        return
-    base = t._base
-    if base._rg and base._gf is None and t._made is None:
+    if edge_of(t) is t:
         fail(
             RuntimeError,
-            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-            "write under torch.no_grad(), through .data, or into a new tensor",
+            "a leaf Variable that requires grad is being used in an in-place operation.",
+            "write under torch.no_grad(), or use the form that makes a new tensor",
         )
-    if t._made is not None and (base._rg or t._rg):
-        mode = "no_grad" if t._made == "no_grad" else "inference"
-        fail(
-            RuntimeError,
-            f"A view was created in {mode} mode and is being modified inplace with grad mode enabled. "
-            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
-            "your code by moving both the view and the inplace either both inside the no_grad block "
-            "(if you don't want the inplace to be tracked) or both outside (if you want the inplace "
-            "to be tracked).",
-        )
+
+
+_SAFE = (
+    " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+    "code by moving both the view and the inplace either both inside the {} block (if you don't want "
+    "the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+)
+_WHY = {
+    "no_grad": _SAFE.format("no_grad"),
+    "inference": _SAFE.format("inference_mode"),
+    "multi_output": " This view is the output of a function that returns multiple views. Such "
+    "functions do not allow the output views to be modified inplace. You should replace the inplace "
+    "operation by an out-of-place one.",
+    "function": " This view was created inside a custom Function (or because an input was returned "
+    "as-is) and the autograd logic to handle view+inplace would override the custom backward "
+    "associated with the custom Function, leading to incorrect gradients. This behavior is "
+    "forbidden. You can fix this by cloning the output of the custom Function.",
+}
+
+
+def refuse_view(t, what):
+    """Raise for a write to a view that was made where its gradient cannot be rewritten."""
+    g = t._gf.node if type(t._gf) is Port else t._gf
+    made = t._made
+    head = "A view"
+    if g is not None:
+        head = f"Output {t.output_nr} of {g.short_name()} is a view"
+    if made == "inference":
+        mode = f"created in inference mode and {what} modified inplace in normal mode."
+    else:
+        mode = f"created in no_grad mode and {what} modified inplace with grad mode enabled."
+    if g is None:
+        head += f" was {mode}"
+    elif made in ("no_grad", "inference"):
+        head += f" of a view which was {mode}"
+    else:
+        head += f" and {what} modified inplace."
+    fail(RuntimeError, head + _WHY[made])
 
 
 def check_overlap(t, others):
@@ -300,15 +329,15 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     `value` records the new value where that is not `op(t, *others)`; `history` is the record whose
     gradient it has, `op` by default.
     """
-    check_writable(t, op)
+    flows = TRACE.grad and (
+        requires(t) or any(isinstance(x, Value) and requires(x) for x in others)
+    )
+    if flows:
+        check_leaf(t, flows)
+    check_writable(t)
     check_overlap(t, others)
     rule = op if history is None else history
-    tracked = (
-        TRACE.grad
-        and rule.grad is not None
-        and t._m.dtype.is_floating_point
-        and (requires(t) or any(isinstance(x, Value) and requires(x) for x in others))
-    )
+    tracked = flows and rule.grad is not None and t._m.dtype.is_floating_point
     old = _old(t, rule, others) if tracked else None
     c = t._c
     settled(c)
@@ -380,19 +409,23 @@ def _old(t, rule, others):
 
 def _history(t, old, rule, others, attrs):
     """Put the write on the tape: on the tensor, or on its base as a write into a part."""
-    grad_before = t._gf
     holder = wrap(t._c, t._m, t._v)
     holder._vc = t._vc
     g = attach(rule, holder, (rule, "_", t._m), (old, *others), attrs)
     g.node = None if g.node is None else TRACE.stretch.node
+    rebase(t, g)
+
+
+def rebase(t, node, number=0):
+    """Make a grad_fn the one of a tensor just written: its own, or through its base's."""
     base = t._base if t._v is not None else None
     if base is None:
-        _move_retained(grad_before, g, t)
-        t._gf = g
+        before = t._gf
+        t._gf = Port(node, number) if number else node
         t._rg = True
+        _move_retained(before, node, t)
         return
-    edge = edge_of(base)
-    copied = CopySlices(base, g, t, edge)
+    copied = CopySlices(base, node, t, edge_of(base))
     _move_retained(base._gf, copied, base)
     base._gf = copied
     base._rg = True
@@ -462,8 +495,7 @@ def fill(t, value, grad_name):
 
 
 def _fill_expanded(t, value):
-    if TRACE.grad:
-        check_leaf(t)
+    check_leaf(t, requires(t))
     m = t._m
     shape = tuple(1 if not q else n for n, q in zip(m.shape, m.strides, strict=True))
     part = view.as_strided(t.detach(), shape, m.strides)
@@ -491,7 +523,7 @@ class _SliceRule:
     """The record behind CopySlices: the gradient of writing into a part of a tensor."""
 
     name = "copy_slices"
-    grad_name = "CopySlices"
+    grad_name = "torch::autograd::CopySlices"
     kind = "view"
 
     @staticmethod
@@ -577,15 +609,8 @@ def _relative(base, layout, offset, region):
 def refresh(t):
     """Give a view a grad_fn over its base as it is now."""
     base = t._base
-    if t._made is not None and TRACE.grad:
-        fail(
-            RuntimeError,
-            "A view was created in no_grad mode and its base or another view of its base has been "
-            "modified inplace with grad mode enabled. Given that this use case is ambiguous and "
-            "error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-            "inplace either both inside the no_grad block (if you don't want the inplace to be "
-            "tracked) or both outside (if you want the inplace to be tracked).",
-        )
+    if t._made is not None:
+        refuse_view(t, "its base or another view of its base has been")
     m = t._m
     offset = (t._v or 0) - (base._v or 0)
     attrs = (tuple(m.shape), m.strides, offset, base._m)

@@ -7,13 +7,13 @@ from itertools import count
 
 import numpy as np
 
-from nacre.autograd import backward as engine
+from nacre.autograd.gradients import run_backward
 from nacre.base import dtypes
 from nacre.base.dtypes import bool_, dtype, float64, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import Size, contiguous_strides, numel, wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
-from nacre.ir.tape import HookHandle, Port, edge_of, refreshed, requires, version_of
+from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_of
 from nacre.ir.trace import TRACE, Services, Storage, Symbol, Value, wrap
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
@@ -58,7 +58,6 @@ class Tensor(Value):
     is_meta = False
     is_mkldnn = False
     is_nested = False
-    output_nr = 0
 
     def __new__(cls, *args, **kwargs):
         """`Tensor(2, 3)` makes uninitialised memory, `Tensor([1, 2])` float32 data."""
@@ -220,10 +219,7 @@ class Tensor(Value):
     @property
     def grad_fn(self):
         """The gradient node that made it, or None for a leaf."""
-        if self._v is not None and self._base is not None:
-            refreshed(self)
-        g = self._gf
-        return g.node if type(g) is Port else g
+        return node_of(self)
 
     @property
     def grad(self):
@@ -256,6 +252,11 @@ class Tensor(Value):
     @grad.deleter
     def grad(self):
         self._grad = None
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its `grad_fn` it is."""
+        return self._gf.index if type(self._gf) is Port else 0
 
     def _retains(self):
         g = self._gf
@@ -298,9 +299,9 @@ class Tensor(Value):
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Compute gradients of this tensor and add them to the leaves' `.grad`."""
-        if isinstance(inputs, Value):
-            inputs = [inputs]
-        engine.backward([self], [gradient], retain_graph, create_graph, inputs)
+        if inputs is not None:
+            inputs = [inputs] if isinstance(inputs, Value) else list(inputs)
+        run_backward([self], [gradient], retain_graph, create_graph, inputs)
 
     def register_hook(self, hook):
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""
