@@ -37,7 +37,7 @@ from nacre.base.dtypes import bool_ as bool
 
 from nacre.base.shapes import Size
 
-from nacre import nn  # noqa: F401
+from nacre import nn, optim  # noqa: F401
 from nacre.tensor import Tensor
 from nacre.tensor.cell import from_numpy
 from nacre.tensor.creation import (

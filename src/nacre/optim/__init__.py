@@ -1,0 +1,11 @@
+"""Optimisers: what changes the parameters after `backward()`.
+
+Each is a page: its formula, its settings, and the update of one parameter as recorded operations.
+"""
+
+from nacre.optim import lr_scheduler, optimizer
+from nacre.optim.adam import Adam, AdamW
+from nacre.optim.optimizer import Optimizer
+from nacre.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler", "optimizer"]

@@ -1,0 +1,127 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from nacre.base.errors import fail
+from nacre.ir.trace import Value
+from nacre.ops import elementwise as ew
+from nacre.optim.update import Updater
+
+_PLAIN = ((), False, False, False)
+_BUFFER = ("momentum_buffer",)
+
+
+class SGD(Updater):
+    r"""Stochastic gradient descent, with momentum if wanted.
+
+    For a gradient g (negated if `maximize`), with weight decay λ, momentum μ, dampening τ:
+
+    .. math::
+        g ← g + λθ; \quad b ← μb + (1 - τ)g; \quad θ ← θ - lr · b
+
+    where b is the first g at the first step, and Nesterov's form takes g + μb in place of b.
+    `foreach` and `fused` are accepted: a step is always one.
+
+    Raises:
+        ValueError: a setting is negative, or `nesterov` goes without momentum or with dampening.
+
+    Example:
+        >>> w = nacre.tensor([1.0], requires_grad=True)
+        >>> opt = nacre.optim.SGD([w], lr=0.1, momentum=0.9)
+        >>> (w * 3).sum().backward()
+        >>> opt.step()
+        >>> w
+        tensor([0.7000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
+        check_rate(lr)
+        if momentum < 0.0:
+            fail(ValueError, f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            fail(ValueError, f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            fail(ValueError, "Nesterov momentum requires a momentum and zero dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+        check_fused(fused, foreach, differentiable)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("nesterov", False)
+            group.setdefault("maximize", False)
+            group.setdefault("foreach", None)
+            group.setdefault("differentiable", False)
+            group.setdefault("fused", False)
+
+    def _settings(self, group):
+        moving = group["momentum"] != 0
+        decays = group["weight_decay"] != 0
+        if not (moving or decays or group["maximize"]):
+            return _PLAIN
+        names = _BUFFER if moving else ()
+        return names, decays, bool(group["nesterov"]), bool(group["maximize"])
+
+    def _scalars(self, group, settings, count):
+        names, decays, _, _ = settings
+        rate = -float(group["lr"])
+        if not names and not decays:
+            return (rate,)
+        momentum = float(group["momentum"])
+        return rate, float(group["weight_decay"]), momentum, 1.0 - float(group["dampening"])
+
+    def _update(self, settings, numbers, p, g, b=None):
+        names, decays, nesterov, maximize = settings
+        if maximize:
+            g = ew.neg(g)
+        if decays:
+            g = ew.add_scaled(g, p, numbers[1])
+        if not names:
+            return (ew.add_scaled(p, g, numbers[0]),)
+        momentum, weight = numbers[2:]
+        b = ew.clone(g) if b is None else ew.add_scaled(ew.mul(b, momentum), g, weight)
+        g = ew.add_scaled(g, b, momentum) if nesterov else b
+        return ew.add_scaled(p, g, numbers[0]), b
+
+    def _writes(self, settings, first):
+        return (1, 0 if first else 2) if settings[0] else (1,)
+
+
+def check_rate(lr):
+    """Refuse a learning rate that is negative or, as a tensor, not one number."""
+    if isinstance(lr, Value) and lr._m.numel != 1:
+        fail(ValueError, "Tensor lr must be 1-element")
+    if not lr >= 0.0:
+        fail(ValueError, f"Invalid learning rate: {lr}")
+
+
+def check_fused(fused, foreach, differentiable):
+    """Refuse flags that exclude each other."""
+    if fused and differentiable:
+        fail(RuntimeError, "`fused` does not support `differentiable`")
+    if fused and foreach:
+        fail(RuntimeError, "`fused` and `foreach` cannot be `True` together.")
