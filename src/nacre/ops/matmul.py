@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from nacre.base.errors import fail
@@ -12,6 +14,7 @@ from nacre.ops import view
 from nacre.ops.elementwise import add, mul
 from nacre.ops.record import Composite, Operation
 from nacre.ops.reduce import sum_dims
+from nacre.ops.samples import Sample, f32, f64, i32, i64, refused, sample
 
 
 def _same_dtype(a, b):
@@ -42,13 +45,38 @@ def _mm_infer(attrs, a, b):
 
 def _matrix_grad(ctx, g):
     return (
-        _like(mm(g, view.transpose2(ctx[1])), ctx.metas[0]) if ctx.needs[0] else None,
-        _like(mm(view.transpose2(ctx[0]), g), ctx.metas[1]) if ctx.needs[1] else None,
+        mm(g, view.transpose2(ctx[1])) if ctx.needs[0] else None,
+        mm(view.transpose2(ctx[0]), g) if ctx.needs[1] else None,
     )
 
 
-def _like(g, meta):
-    return g
+def _mm_samples():
+    return [
+        sample(f32(2, 3), f32(3, 2)),
+        sample(f64(3, 2), f64(2, 4)),
+        sample(f32(3, 2, layout="turned"), f32(2, 3)),
+        sample(f32(2, 3), f32(3, 2, layout="turned")),
+        sample(f32(2, 3, layout="step"), f32(3, 2, layout="step")),
+        sample(f32(2, 3, layout="expanded"), f32(3, 1)),
+        sample(f32(1, 1), f32(1, 4)),
+        sample(f32(0, 3), f32(3, 2)),
+        sample(f32(2, 0), f32(0, 3)),
+        sample(i64(2, 3), i64(3, 2)),
+        sample(i32(2, 2), i32(2, 2)),
+        sample(f32(9, 40), f32(40, 17)).rough(),
+        sample(f64(7, 33), f64(33, 5, layout="turned")).rough(),
+    ]
+
+
+def _mm_errors():
+    words = "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"
+    return [
+        refused(RuntimeError, words, f32(2, 3), f32(2, 3)),
+        refused(RuntimeError, "must be a matrix", f32(3), f32(3, 2)).by("torch.mm", "Tensor.mm"),
+        refused(RuntimeError, "must be a matrix", f32(2, 3), f32(3)).by("torch.mm", "Tensor.mm"),
+        refused(RuntimeError, "same dtype", f32(2, 3), f64(3, 2)),
+        refused(TypeError, "must be Tensor, not int", f32(2, 3), 2).by("torch.mm"),
+    ]
 
 
 mm = Operation(
@@ -58,7 +86,9 @@ mm = Operation(
     _matrix_grad,
     ((1,), (0,)),
     kind="contract",
-    torch=("torch.mm", "Tensor.mm", "torch.matmul", "Tensor.__matmul__"),
+    torch=("torch.mm", "Tensor.mm", "torch.matmul", "Tensor.matmul", "Tensor.__matmul__"),
+    samples=_mm_samples,
+    errors=_mm_errors,
 )
 
 
@@ -81,6 +111,32 @@ def _bmm_infer(attrs, a, b):
     return meta_of((a.shape[0], a.shape[1], b.shape[2]), a.dtype, None, a.device)
 
 
+def _bmm_samples():
+    return [
+        sample(f32(2, 2, 3), f32(2, 3, 2)),
+        sample(f64(1, 2, 2), f64(1, 2, 2)),
+        sample(f32(2, 3, 2, layout="turned"), f32(2, 2, 3)),
+        sample(f32(2, 2, 3, layout="expanded"), f32(2, 3, 1, layout="step")),
+        sample(f32(0, 2, 3), f32(0, 3, 2)),
+        sample(f32(2, 2, 0), f32(2, 0, 3)),
+        sample(i64(2, 2, 3), i64(2, 3, 1)),
+        sample(f32(2, 3, 3), f32(3, 3)).by("torch.matmul"),
+        sample(f32(2, 3, 3), f32(3)).by("torch.matmul"),
+        sample(f32(3), f32(2, 3, 3)).by("torch.matmul"),
+        sample(f32(2, 2, 3), f32(3, 1, 3, 2)).by("torch.matmul"),
+    ]
+
+
+def _bmm_errors():
+    words = "Expected size for first two dimensions of batch2 tensor to be: [2, 3] but got: [2, 2]."
+    return [
+        refused(RuntimeError, words, f32(2, 2, 3), f32(2, 2, 3)),
+        refused(RuntimeError, "batch1 must be a 3D tensor", f32(2, 3), f32(2, 3, 2)).by("torch.bmm"),
+        refused(RuntimeError, "batch2 must be a 3D tensor", f32(2, 2, 3), f32(3, 2)).by("torch.bmm"),
+        refused(RuntimeError, "expected scalar type", f32(2, 2, 3), f64(2, 3, 2)),
+    ]
+
+
 bmm = Operation(
     "bmm",
     _bmm_infer,
@@ -92,6 +148,8 @@ bmm = Operation(
     ((1,), (0,)),
     kind="contract",
     torch=("torch.bmm", "Tensor.bmm", "torch.matmul", "Tensor.__matmul__"),
+    samples=_bmm_samples,
+    errors=_bmm_errors,
 )
 
 
@@ -107,6 +165,11 @@ def _outer(x, y):
     return mul(view.unsqueeze(x, 1), y)
 
 
+def _mv_errors():
+    words = "size mismatch, got input (2), mat (2x3), vec (2)"
+    return [refused(RuntimeError, words, f32(2, 3), f32(2))]
+
+
 mv_ = Composite(
     "mv",
     lambda a, x: view.clone(_mv_body(a, x)),
@@ -115,7 +178,16 @@ mv_ = Composite(
         mv(view.transpose2(ctx[0]), g) if ctx.needs[1] else None,
     ),
     ((1,), (0,)),
-    torch=("torch.mv", "Tensor.mv", "torch.matmul"),
+    torch=("torch.mv", "Tensor.mv", "torch.matmul", "Tensor.__matmul__"),
+    samples=lambda: [
+        sample(f32(2, 3), f32(3)),
+        sample(f64(3, 2, layout="turned"), f64(2)),
+        sample(f32(0, 3), f32(3)),
+        sample(f32(2, 0), f32(0)),
+        sample(f32(2, 3), f32(3, layout="step")),
+        sample(i64(2, 3), i64(3)),
+    ],
+    errors=_mv_errors,
 )
 
 
@@ -136,6 +208,17 @@ def mv(a, x):
     return mv_(a, x)
 
 
+def _dot_errors():
+    words = "inconsistent tensor size, expected tensor [3] and src [2] to have the same number"
+    return [
+        refused(RuntimeError, words, f32(3), f32(2)),
+        refused(RuntimeError, "1D tensors expected, but got 2D and 1D", f32(2, 2), f32(2)).by(
+            "torch.dot"
+        ),
+        refused(RuntimeError, "expected both vectors to have same dtype", f32(3), f64(3)),
+    ]
+
+
 dot_ = Composite(
     "dot",
     lambda x, y: sum_dims(mul(x, y)),
@@ -144,7 +227,14 @@ dot_ = Composite(
         mul(ctx[0], g) if ctx.needs[1] else None,
     ),
     ((1,), (0,)),
-    torch=("torch.dot", "Tensor.dot", "torch.matmul"),
+    torch=("torch.dot", "Tensor.dot", "torch.matmul", "Tensor.__matmul__"),
+    samples=lambda: [
+        sample(f32(3), f32(3)),
+        sample(f64(4), f64(4, layout="step")),
+        sample(f32(0), f32(0)),
+        sample(i64(3), i64(3)),
+    ],
+    errors=_dot_errors,
 )
 
 
@@ -197,19 +287,10 @@ def matmul(a, b):
 def _fold(a, b):
     """A batch of matrices times one matrix or vector is one product of the batch folded to rows."""
     rows = a._m.shape[:-1]
-    flat = view.reshape(a, (-1, a._m.shape[-1])) if a._m.numel else view.reshape(
-        a, (_numel(rows), a._m.shape[-1])
-    )
+    flat = view.reshape(a, (prod(rows), a._m.shape[-1]))
     if len(b._m.shape) == 1:
         return view.reshape(mv(flat, b), tuple(rows))
     return view.reshape(mm(flat, b), (*rows, b._m.shape[-1]))
-
-
-def _numel(shape):
-    n = 1
-    for d in shape:
-        n *= d
-    return n
 
 
 def _batched(a, b):
@@ -222,11 +303,11 @@ def _batched(a, b):
         fail(
             RuntimeError,
             f"Expected size for first two dimensions of batch2 tensor to be: "
-            f"[{_numel(m.shape[:-2])}, {m.shape[-1]}] but got: [{_numel(n.shape[:-2])}, "
+            f"[{prod(m.shape[:-2])}, {m.shape[-1]}] but got: [{prod(n.shape[:-2])}, "
             f"{n.shape[-2]}].",
         )
     batch = broadcast_shapes(m.shape[:-2], n.shape[:-2])
-    count = _numel(batch)
+    count = prod(batch)
     left = view.reshape(view.expand(a, (*batch, *m.shape[-2:])), (count, *m.shape[-2:]))
     right = view.reshape(view.expand(b, (*batch, *n.shape[-2:])), (count, *n.shape[-2:]))
     out = view.reshape(bmm(left, right), (*batch, m.shape[-2], n.shape[-1]))
@@ -256,6 +337,23 @@ addmm_ = Composite(
     ((), (2,), (1,)),
     grad_name="AddmmBackward0",
     torch=("torch.addmm", "Tensor.addmm"),
+    samples=lambda: [
+        sample(f32(2, 2), f32(2, 3), f32(3, 2)),
+        sample(f64(2), f64(2, 3), f64(3, 2)),
+        sample(f32(2, 2), f32(2, 3), f32(3, 2), alpha=0.5, beta=2.0),
+        sample(f32(2, 1), f32(2, 3), f32(3, 2), beta=0.5),
+        sample(f32(), f32(2, 3), f32(3, 2)),
+        sample(f32(2), f32(0, 3), f32(3, 2)),
+    ],
+    errors=lambda: [
+        refused(
+            RuntimeError,
+            "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)",
+            f32(3),
+            f32(2, 3),
+            f32(2, 3),
+        ),
+    ],
 )
 
 
@@ -265,7 +363,7 @@ def addmm(c, a, b, beta=1, alpha=1):
 
 
 def _rows(x):
-    return x if len(x._m.shape) == 2 else view.reshape(x, (_numel(x._m.shape[:-1]), x._m.shape[-1]))
+    return x if len(x._m.shape) == 2 else view.reshape(x, (prod(x._m.shape[:-1]), x._m.shape[-1]))
 
 
 def _linear_body(x, weight, bias=None):
@@ -279,7 +377,7 @@ def _linear_body(x, weight, bias=None):
 
 def _linear_grad(ctx, g):
     rows = _rows(g)
-    x, weight = ctx.metas[0], ctx.metas[1]
+    x = ctx.metas[0]
     gx = gw = gb = None
     if ctx.needs[0]:
         gx = mm(rows, ctx[1])
@@ -292,7 +390,7 @@ def _linear_grad(ctx, g):
     return (gx, gw, gb)[: len(ctx.needs)]
 
 
-def _linear(name, grad_name):
+def _linear(name, grad_name, samples):
     return Composite(
         name,
         _linear_body,
@@ -300,13 +398,50 @@ def _linear(name, grad_name):
         ((1,), (0,), ()),
         grad_name=grad_name,
         torch=("F.linear", "nn.Linear"),
+        samples=samples,
+        errors=_linear_errors,
     )
 
 
-linear_bias = _linear("linear", "AddmmBackward0")
-linear_plain = _linear("linear_plain", "MmBackward0")
-linear_folded = _linear("linear_folded", "ViewBackward0")
-linear_folded_plain = _linear("linear_folded_plain", "UnsafeViewBackward0")
+def _linear_errors():
+    words = "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x2)"
+    return [
+        refused(RuntimeError, words, f32(2, 3), f32(2, 4)),
+        refused(RuntimeError, words, f32(2, 3), f32(2, 4), f32(2)),
+        refused(RuntimeError, "same dtype", f32(2, 3), f64(2, 3)),
+    ]
+
+
+def _linear_samples():
+    return [
+        sample(f32(2, 3), f32(4, 3), f32(4)),
+        sample(f64(3, 2, layout="turned"), f64(2, 2), f64(2)),
+        sample(f32(0, 3), f32(2, 3), f32(2)),
+        sample(f32(33, 20), f32(19, 20), f32(19)).rough(),
+    ]
+
+
+def _folded(samples):
+    """The same with another dimension in front."""
+    found = []
+    for s in samples():
+        x, *rest = s.args
+        found.append(Sample((f32(2, *x.shape) if x.dtype == "float32" else f64(2, *x.shape), *rest)))
+    return found
+
+
+def _without_bias(samples):
+    return [Sample(s.args[:2], smooth=s.smooth) for s in samples()]
+
+
+linear_bias = _linear("linear", "AddmmBackward0", _linear_samples)
+linear_plain = _linear("linear_plain", "MmBackward0", lambda: _without_bias(_linear_samples))
+linear_folded = _linear("linear_folded", "ViewBackward0", lambda: _folded(_linear_samples))
+linear_folded_plain = _linear(
+    "linear_folded_plain",
+    "UnsafeViewBackward0",
+    lambda: _without_bias(lambda: _folded(_linear_samples)),
+)
 
 
 def linear(x, weight, bias=None):
@@ -315,7 +450,7 @@ def linear(x, weight, bias=None):
     if len(m.shape) == 1 or len(w.shape) != 2:
         return _linear_rare(x, weight, bias)
     if m.shape[-1:] != w.shape[1:]:
-        rows = _numel(m.shape[:-1])
+        rows = prod(m.shape[:-1])
         fail(
             RuntimeError,
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{m.shape[-1] if m.shape else 1} and "
