@@ -45,10 +45,14 @@ class Notebook:
         cells = document.get("cells") if isinstance(document, dict) else None
         if not isinstance(cells, list):
             raise NotebookError(f"{path} is not a notebook of format 4: it has no list of cells")
-        language = document.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+        kernel = document.get("metadata", {}).get("kernelspec", {})
+        language = kernel.get("language", "python")
         if language != "python":
             raise NotebookError(f"{path} is a notebook for {language}, not for Python")
-        sources = ("".join(c["source"]) for c in cells if c.get("cell_type") == "code")
+        try:
+            sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        except (KeyError, TypeError):
+            raise NotebookError(f"{path} is not a notebook: a cell has no type or source") from None
         return cls(os.path.basename(path), tuple(s for s in sources if s.strip()))
 
     def run(self, module: ModuleType) -> None:
@@ -57,7 +61,7 @@ class Notebook:
         future = 0
         for number, cell in enumerate(self.cells, 1):
             title = f"{self.name}, cell {number}"
-            source = magics.translate(cell, title)
+            source = magics.translate(cell, title) + "\n"
             linecache.cache[title] = (len(source), None, source.splitlines(True), title)
             for code in _compile(source, title, future):
                 future |= code.co_flags & FUTURE

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 def _become_main(path: str, arguments: Sequence[str], is_script: bool) -> ModuleType:
     """The `__main__` of the program; argv and the module path are set as Python sets them.
 
-    A notebook has no `__file__` and runs in its own folder, as under Jupyter.
+    A notebook has no `__file__`, runs in its own folder and opens no windows, as under Jupyter.
     """
     module = ModuleType("__main__")
     vars(module)["__builtins__"] = builtins
@@ -58,6 +58,7 @@ def _become_main(path: str, arguments: Sequence[str], is_script: bool) -> Module
         module.__loader__ = SourceFileLoader("__main__", full)
     else:
         os.chdir(os.path.dirname(full))
+        os.environ.setdefault("MPLBACKEND", "agg")
     sys.modules["__main__"] = module
     sys.argv = list(arguments)
     if not sys.flags.safe_path:
