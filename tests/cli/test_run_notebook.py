@@ -99,14 +99,15 @@ def test_a_future_import_holds_for_later_cells(tmp_path: Path) -> None:
     assert nacre("run", name, cwd=tmp_path).stdout == "{'x': 'Later'}\n"
 
 
-def test_classes_of_a_notebook_have_source_and_pickle(tmp_path: Path) -> None:
+def test_functions_of_a_notebook_have_source_and_its_classes_pickle(tmp_path: Path) -> None:
     name = notebook(
         tmp_path,
-        "class A:\n    value = 1",
-        "import inspect, pickle\nprint(inspect.getsource(A))\npickle.loads(pickle.dumps(A())).value",
+        "class A:\n    value = 1\n\ndef f():\n    return 2",
+        "import inspect, pickle\ninspect.getsource(f)",
+        "pickle.loads(pickle.dumps(A())).value",
     )
     ran = nacre("run", name, cwd=tmp_path)
-    assert (ran.stdout, ran.stderr) == ("class A:\n    value = 1\n\n1\n", "")
+    assert (ran.stdout, ran.stderr) == ("'def f():\\n    return 2\\n'\n1\n", "")
 
 
 MAGIC_CELLS = (

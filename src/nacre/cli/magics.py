@@ -7,7 +7,6 @@ of a cell magic whose body is Python, such as `%%time`, only the first line is l
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import sys
 from types import ModuleType
@@ -30,12 +29,14 @@ class Magics:
     def __init__(self, module: ModuleType):
         self.module = module
         self.shell: Any = None
+        self.looked = False
 
     def translate(self, cell: str, title: str) -> str:
         """The cell as Python, with as many lines where IPython is not there to change them."""
         if not cell.lstrip().startswith("%%") and _problem(cell) is None:
             return cell
-        if self.shell is None and importlib.util.find_spec("IPython") is not None:
+        if not self.looked:
+            self.looked = True
             self.shell = _start(self.module)
         if self.shell is not None:
             return self.shell.transform_cell(cell)
@@ -89,9 +90,12 @@ def _note(text: str) -> None:
 
 
 def _start(module: ModuleType) -> Any:
-    """IPython's shell around a module, without a history, a terminal or windows."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
+    """IPython's shell around a module, without a history or windows; None if not installed."""
+    try:
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+    except ImportError:
+        return None
 
     class Shell(InteractiveShell):
         """A shell for magics alone; figures are drawn where matplotlib draws by default."""

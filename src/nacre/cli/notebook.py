@@ -5,8 +5,8 @@ ends in a semicolon. Cells are numbered as Jupyter numbers them when it runs all
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import io
 import json
