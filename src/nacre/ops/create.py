@@ -4,8 +4,50 @@ from __future__ import annotations
 
 import numpy as np
 
-from nacre.base.shapes import contiguous_strides
+from nacre.base.dtypes import bool_, float64, int32, int64, uint8
 from nacre.ops.record import Operation
+from nacre.ops.samples import f32, i64, refused, sample
+
+
+def _full_samples():
+    each = [
+        sample((2, 3), 1.5),
+        sample((2, 3), 2),
+        sample((2,), True),
+        sample((), 1.5),
+        sample((0, 3), 1.0),
+        *[sample((2,), 3, dtype=d) for d in (float64, int64, int32, uint8, bool_)],
+    ]
+    filled = [
+        sample(f32(2, 3), 2.5),
+        sample(f32(3, 2, layout="turned"), 2),
+        sample(f32(2, 3, layout="step"), 2),
+        sample(i64(3), 4),
+        sample(f32(), float("inf")).rough(),
+    ]
+    return [
+        *each,
+        sample(2, 3).by("torch.zeros", "torch.ones"),
+        sample((3,), dtype=int64).by("torch.zeros", "torch.ones"),
+        *[s.by("Tensor.fill_") for s in filled],
+        *[sample(*s.args[:1]).by("Tensor.zero_") for s in filled],
+    ]
+
+
+def _arange_samples():
+    return [
+        sample(5),
+        sample(2, 5),
+        sample(0, 10, 3),
+        sample(5, 0, -2),
+        sample(0.0, 1.0, 0.25),
+        sample(1.5),
+        sample(0),
+        sample(3, dtype=float64),
+        sample(0, 1, 0.1),
+        sample(4, dtype=int32),
+    ]
+
 
 full = Operation(
     "full",
@@ -16,6 +58,13 @@ full = Operation(
     scalar=lambda e, value: value,
     compute=lambda attrs, out, *m: out,
     torch=("torch.full", "torch.zeros", "torch.ones", "Tensor.fill_", "Tensor.zero_"),
+    samples=_full_samples,
+    errors=lambda: [
+        refused(RuntimeError, "negative dimension -1", (2, -1), 1.0),
+        refused(RuntimeError, "fill_ only supports 0-dimension value tensor", f32(2), f32(2)).by(
+            "Tensor.fill_"
+        ),
+    ],
 )
 arange = Operation(
     "arange",
@@ -24,6 +73,11 @@ arange = Operation(
     kind="opaque",
     exact=True,
     torch=("torch.arange",),
+    samples=_arange_samples,
+    errors=lambda: [
+        refused(RuntimeError, "step must be nonzero", 0, 3, 0),
+        refused(RuntimeError, "upper bound and lower bound inconsistent with step sign", 3, 0),
+    ],
 )
 
 
@@ -32,8 +86,3 @@ def _arange(meta, start, step):
     if meta.dtype.is_floating_point:
         return (start + step * np.arange(n, dtype=np.float64)).astype(meta.dtype.np)
     return (int(start) + int(step) * np.arange(n, dtype=np.int64)).astype(meta.dtype.np)
-
-
-def row_major(shape):
-    """Strides of a tensor made afresh."""
-    return contiguous_strides(tuple(shape))

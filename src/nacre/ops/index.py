@@ -13,6 +13,7 @@ from nacre.ops.create import full
 from nacre.ops.elementwise import cast
 from nacre.ops.record import Composite, Operation
 from nacre.ops.rules import common_dtype, device_of
+from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
 
 
 def _index_dtype(name, index):
@@ -20,6 +21,15 @@ def _index_dtype(name, index):
         fail(RuntimeError, f"{name}(): Expected dtype int64 for index")
 
 
+def _out_of_bounds(index, size):
+    """An index outside [0, size), or None."""
+    if not index.size:
+        return None
+    low, high = int(index.min()), int(index.max())
+    return low if low < 0 else high if high >= size else None
+
+
+# ---- reading ------------------------------------------------------------------------------------
 def _gather_infer(attrs, x, index):
     _index_dtype("gather", index)
     if len(x.shape) != len(index.shape) and x.shape and index.shape:
@@ -37,47 +47,134 @@ def _gather_infer(attrs, x, index):
     return meta_of(tuple(index.shape), x.dtype, None, x.device)
 
 
-def check_bounds(index, size, words):
-    """Raise IndexError with these words (`{}` is the value) for an index outside [0, size)."""
-    if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= size:
-            fail(IndexError, words.format(low if low < 0 else high))
-
-
-def _gather_numpy(attrs, meta, x, index):
-    if not x.ndim or not index.ndim:
-        return np.broadcast_to(x.reshape(-1)[index.reshape(-1)], index.shape)
-    part = x[tuple(slice(0, k) if d != attrs else slice(None) for d, k in enumerate(index.shape))]
-    if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= x.shape[attrs]:
-            fail(
-                RuntimeError,
-                f"index {low if low < 0 else high} is out of bounds for dimension {attrs} with size "
-                f"{x.shape[attrs]}",
-            )
-    return np.take_along_axis(part, index, attrs)
-
-
 def _gather_grad(ctx, g):
     m = ctx.metas[0]
     zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
     return scatter(zeros, ctx[1], g, attrs=(ctx.attrs, "add")), None
 
 
-gather = Operation(
+def _gathering(name, error, words, **more):
+    """A gather; bad indices raise `error` with `words`, which may name {index}, {dim}, {size}."""
+
+    def meaning(dim, meta, x, index):
+        if not x.ndim or not index.ndim:
+            x, flat = x.reshape(-1), index.reshape(-1)
+        else:
+            keep = [slice(k) if d != dim else slice(None) for d, k in enumerate(index.shape)]
+            x, flat = x[tuple(keep)], index
+        bad = _out_of_bounds(index, x.shape[dim])
+        if bad is not None:
+            fail(error, words.format(index=bad, dim=dim, size=x.shape[dim]))
+        return np.take_along_axis(x, flat, dim).reshape(index.shape)
+
+    return Operation(
+        name,
+        _gather_infer,
+        meaning,
+        _gather_grad,
+        ((1,), ()),
+        kind="gather",
+        exact=True,
+        **more,
+    )
+
+
+def _places(*shape, high):
+    return i64(*shape, low=0, high=high)
+
+
+def _gather_samples():
+    return [
+        sample(f32(2, 3), 1, _places(2, 2, high=3)),
+        sample(f32(2, 3), 0, _places(1, 3, high=2)),
+        sample(f64(2, 3), -1, _places(1, 4, high=3)),
+        sample(f32(3, 2, layout="turned"), 0, _places(2, 2, high=3)),
+        sample(f32(2, 3), 1, i64(2, 2, low=0, high=3, layout="turned")),
+        sample(f32(), 0, i64(data=(0,), low=0)),
+        sample(f32(3), 0, i64(0)),
+        sample(i64(2, 3), 1, _places(2, 1, high=3)),
+        sample(u8(4), 0, _places(3, high=4)),
+        sample(b1(4), 0, _places(3, high=4)),
+        sample(f32(4, 3, 2), 1, _places(2, 3, 2, high=3)),
+    ]
+
+
+_BOUNDS = "index {index} is out of bounds for dimension {dim} with size {size}"
+
+
+def _gather_errors():
+    rank = "Index tensor must have the same number of dimensions as input tensor"
+    return [
+        refused(RuntimeError, rank, f32(2, 3), 1, _places(2, high=3)),
+        refused(RuntimeError, "Size does not match at dimension 0", f32(2, 3), 1, i64(3, 1, low=0)),
+        refused(RuntimeError, "Expected dtype int32/int64 for index", f32(2, 3), 1, f32(2, 3)),
+        refused(RuntimeError, "index 3 is out of bounds", f32(3), 0, i64(data=(0, 3))),
+        refused(RuntimeError, "index -1 is out of bounds", f32(3), 0, i64(data=(0, -1))),
+        refused(IndexError, "Dimension out of range", f32(2, 3), 2, _places(2, 3, high=2)),
+    ]
+
+
+gather = _gathering(
     "gather",
-    _gather_infer,
-    _gather_numpy,
-    _gather_grad,
-    ((1,), ()),
-    kind="gather",
-    exact=True,
+    RuntimeError,
+    _BOUNDS,
     torch=("torch.gather", "Tensor.gather"),
+    samples=_gather_samples,
+    errors=_gather_errors,
+)
+gather_along = _gathering(
+    "gather_along", IndexError, "index out of range in self", internal=True
+)
+gather_targets = _gathering(
+    "gather_targets", IndexError, "Target {index} is out of bounds.", internal=True
 )
 
 
+def _place_samples():
+    found = [
+        sample(f32(2, 3), 1),
+        sample(f64(2, 3), 0, True),
+        sample(f32(2, 3), dim=-1, keepdim=True),
+        sample(f32(3, 2, layout="turned"), 0),
+        sample(i64(2, 3), 1),
+        sample(f32(data=(1.0, 3.0, 3.0)), 0).rough(),
+        sample(f32(data=(1.0, float("nan"), 3.0)), 0).rough(),
+    ]
+    return found
+
+
+def _extreme_along(name):
+    """Of values and the places of extremes along a dimension: the extremes."""
+
+    def body(x, places, dim, keep):
+        values = gather(x, places, attrs=dim)
+        return view.clone(values if keep else view.squeeze(values, dim))
+
+    def grad(ctx, g):
+        attrs = dict(ctx.attrs)
+        m = ctx.metas[0]
+        if not attrs["keep"]:
+            g = view.unsqueeze(g, attrs["dim"])
+        zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
+        return scatter(zeros, ctx[1], g, attrs=(attrs["dim"], "add")), None
+
+    return Composite(
+        f"{name}_along",
+        body,
+        grad,
+        ((1,), ()),
+        grad_name=f"{name.capitalize()}Backward0",
+        torch=(f"torch.{name}", f"Tensor.{name}"),
+        samples=_place_samples,
+        errors=lambda: [refused(IndexError, "Dimension out of range", f32(2, 3), 2)],
+    )
+
+
+max_along = _extreme_along("max")
+min_along = _extreme_along("min")
+
+
+# ---- writing ------------------------------------------------------------------------------------
 def _scatter_infer(attrs, base, index, value):
     dim, mode = attrs
     _index_dtype("scatter", index)
@@ -104,13 +201,9 @@ def _scatter_numpy(attrs, meta, base, index, value):
     else:
         flat = out
         value = value[tuple(slice(0, k) for k in index.shape)]
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or high >= flat.shape[dim]:
-        fail(
-            RuntimeError,
-            f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
-            f"{flat.shape[dim]}",
-        )
+    bad = _out_of_bounds(index, flat.shape[dim])
+    if bad is not None:
+        fail(RuntimeError, _BOUNDS.format(index=bad, dim=dim, size=flat.shape[dim]))
     places = list(np.indices(index.shape, sparse=True))
     places[dim] = index
     if mode == "add":
@@ -139,6 +232,40 @@ def _scatter_grad(ctx, g):
     return first, None, second
 
 
+def _scatter_samples():
+    each = [
+        sample(f32(2, 3), 1, _places(2, 2, high=3), f32(2, 2)),
+        sample(f32(3, 2), 0, i64(1, 2, data=(2, 0)), f32(1, 2)),
+        sample(f64(2, 3), -1, i64(2, 2, data=(0, 1, 2, 0)), f64(2, 3)),
+        sample(f32(3, 2, layout="turned"), 0, i64(1, 2, data=(1, 2)), f32(2, 2)),
+        sample(f32(3), 0, i64(0), f32(0)),
+        sample(i64(4), 0, i64(data=(3, 1)), i64(2)),
+        sample(i32(4), 0, i64(data=(3, 1)), i32(2)),
+    ]
+    added = [s.by("torch.scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_") for s in each]
+    twice = sample(f32(3), 0, i64(data=(1, 1, 2)), f32(3))
+    number = sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), 5.0)
+    return [
+        *each,
+        *added,
+        twice.by("torch.scatter_add", "Tensor.scatter_add_"),
+        number,
+        sample(f32(), 0, i64(data=(0,)), f32(1)),
+        sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), value=2),
+    ]
+
+
+def _scatter_errors():
+    return [
+        refused(RuntimeError, "scatter(): Expected self.dtype to be equal to src.dtype",
+                f32(3), 0, _places(2, high=3), f64(2)),
+        refused(RuntimeError, "to be no larger than self",
+                f32(2, 3), 1, i64(3, 1, low=0), f32(3, 1)),
+        refused(RuntimeError, "index 3 is out of bounds", f32(3), 0, i64(data=(3,)), f32(1)),
+        refused(RuntimeError, "Expected dtype int64 for index", f32(3), 0, f32(1), f32(1)),
+    ]  # fmt: skip
+
+
 scatter = Operation(
     "scatter",
     _scatter_infer,
@@ -147,7 +274,10 @@ scatter = Operation(
     ((1,), (), (1,)),
     kind="scatter",
     exact=True,
-    torch=("torch.scatter", "Tensor.scatter_", "torch.scatter_add", "Tensor.scatter_add_"),
+    torch=("torch.scatter", "Tensor.scatter", "Tensor.scatter_", "torch.scatter_add",
+           "Tensor.scatter_add", "Tensor.scatter_add_"),
+    samples=_scatter_samples,
+    errors=_scatter_errors,
 )
 
 
@@ -161,7 +291,7 @@ def spread_index(index, dim, shape):
 def _index_select_body(x, index, dim):
     m = x._m
     shape = (*m.shape[:dim], index._m.numel, *m.shape[dim + 1 :])
-    return gather(x, spread_index(index, dim, shape), attrs=dim)
+    return gather_along(x, spread_index(index, dim, shape), attrs=dim)
 
 
 def _index_select_grad(ctx, g):
@@ -177,6 +307,22 @@ index_select_ = Composite(
     _index_select_grad,
     ((1,), ()),
     torch=("torch.index_select", "Tensor.index_select"),
+    samples=lambda: [
+        sample(f32(3, 2), 0, i64(data=(2, 0, 2))),
+        sample(f64(2, 3), 1, i32(data=(1,))),
+        sample(f32(3, 2, layout="turned"), -1, i64(data=(1, 1))),
+        sample(f32(2, 3), 0, i64(0)),
+        sample(f32(3), 0, i64(data=(1,))),
+        sample(f32(), 0, i64(data=(0,))),
+        sample(i64(3), 0, i64(data=(1, 2))),
+        sample(f32(2, 3, 2), 1, i64(data=(2, 1))),
+    ],
+    errors=lambda: [
+        refused(IndexError, "Index is supposed to be a vector", f32(3), 0, i64(1, 1, low=0)),
+        refused(RuntimeError, "Expected dtype int32 or int64 for index", f32(3), 0, f32(1)),
+        refused(IndexError, "index out of range in self", f32(3), 0, i64(data=(3,))),
+        refused(IndexError, "Dimension out of range", f32(3), 1, i64(data=(0,))),
+    ],
 )
 
 
@@ -219,8 +365,41 @@ def _cat_grad(ctx, g):
     return tuple(grads)
 
 
+def _cat_samples():
+    return [
+        sample([f32(2, 3), f32(1, 3)]),
+        sample([f32(2, 3), f32(2, 1), f32(2, 2)], 1),
+        sample([f64(2), f32(3)], dim=0),
+        sample([f32(3, 2, layout="turned"), f32(3, 2)], -1),
+        sample([f32(0), f32(2, 2)]),
+        sample([f32(0, 2), f32(2, 2)]),
+        sample([i64(2), f32(2)]),
+        sample([u8(2), b1(2)]),
+        sample([f32(2)]),
+    ]
+
+
+def _cat_errors():
+    sizes = (
+        "Sizes of tensors must match except in dimension 0. Expected size 3 but got size 2 for "
+        "tensor number 1 in the list."
+    )
+    return [
+        refused(RuntimeError, sizes, [f32(2, 3), f32(2, 2)]),
+        refused(RuntimeError, "same number of dimensions: got 2 and 1", [f32(2, 3), f32(3)]),
+        refused(RuntimeError, "(at position 1) cannot be concatenated", [f32(2), f32()]),
+        refused(ValueError, "expected a non-empty list of Tensors", []),
+        refused(IndexError, "Dimension out of range", [f32(2), f32(2)], 1),
+    ]
+
+
 cat_ = Composite(
-    "cat", _cat_body, _cat_grad, torch=("torch.cat", "torch.concat", "torch.concatenate")
+    "cat",
+    _cat_body,
+    _cat_grad,
+    torch=("torch.cat", "torch.concat", "torch.concatenate"),
+    samples=_cat_samples,
+    errors=_cat_errors,
 )
 
 
@@ -276,7 +455,29 @@ def _stack_grad(ctx, g):
     )
 
 
-stack_ = Composite("stack", _stack_body, _stack_grad, torch=("torch.stack",))
+def _stack_errors():
+    words = "stack expects each tensor to be equal size, but got [2] at entry 0 and [3] at entry 1"
+    return [
+        refused(RuntimeError, words, [f32(2), f32(3)]),
+        refused(RuntimeError, "stack expects a non-empty TensorList", []),
+    ]
+
+
+stack_ = Composite(
+    "stack",
+    _stack_body,
+    _stack_grad,
+    torch=("torch.stack",),
+    samples=lambda: [
+        sample([f32(2, 3), f32(2, 3)]),
+        sample([f32(2), f32(2), f32(2)], 1),
+        sample([f64(), f32()], dim=-1),
+        sample([f32(0), f32(0)]),
+        sample([i64(2), f32(2)]),
+        sample([f32(3, 2, layout="turned"), f32(3, 2)], 1),
+    ],
+    errors=_stack_errors,
+)
 
 
 def stack(tensors, dim=0):

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from nacre.base.dtypes import int64
+from nacre.base.dtypes import float64, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dim
 from nacre.ir.node import meta_of
 from nacre.ops import view
 from nacre.ops.create import full
 from nacre.ops.elementwise import abs_, cast, div, eq, exp, log, mul, neg, sign, sub, where
-from nacre.ops.index import gather, scatter
+from nacre.ops.index import gather_targets, scatter
 from nacre.ops.record import Composite
 from nacre.ops.reduce import amax, sum_
+from nacre.ops.samples import f32, f64, i64, refused, sample
 
 
 # ---- softmax ------------------------------------------------------------------------------------
+def _softmax_samples():
+    return [
+        sample(f32(2, 3), 1),
+        sample(f64(2, 3), 0),
+        sample(f32(2, 3), dim=-1),
+        sample(f32(3), 0),
+        sample(f32(), 0),
+        sample(f32(0, 3), 1),
+        sample(f32(2, 0), 1),
+        sample(f32(2, 3, 2), 1),
+        sample(f32(3, 2, layout="turned"), 1),
+        sample(f32(2, 3, layout="step"), 1),
+        sample(f32(2, 3), 1, dtype=float64),
+        sample(f32(4, 70), 1).rough(),
+        sample(f32(data=(1e4, -1e4, 0.0, float("-inf"))), 0).rough(),
+    ]
+
+
+def _softmax_errors(name):
+    def errors():
+        words = f'"{name}_lastdim_kernel_impl" not implemented for \'Long\''
+        return [
+            refused(RuntimeError, words, i64(3), 0),
+            refused(IndexError, "Dimension out of range", f32(3), 1),
+        ]
+
+    return errors
+
+
 def _softmax_body(x, dim):
     attrs = ((dim,), True) if x._m.shape else ((), True)
     top = exp(sub(x, amax(x, attrs=attrs)))
@@ -35,6 +65,8 @@ softmax_ = Composite(
     _softmax_grad,
     ((-1,),),
     torch=("torch.softmax", "Tensor.softmax", "F.softmax"),
+    samples=_softmax_samples,
+    errors=_softmax_errors("softmax"),
 )
 
 
@@ -57,6 +89,8 @@ log_softmax_ = Composite(
     _log_softmax_grad,
     ((-1,),),
     torch=("torch.log_softmax", "Tensor.log_softmax", "F.log_softmax"),
+    samples=_softmax_samples,
+    errors=_softmax_errors("log_softmax"),
 )
 
 
@@ -99,6 +133,20 @@ def _spread(g, ctx, reduction, shape):
     return view.expand(view.reshape(g, (1,) * len(shape)), tuple(shape)) if shape else g
 
 
+def _difference_samples():
+    return [
+        sample(f32(2, 3), f32(2, 3)),
+        sample(f64(4), f64(4), reduction="sum"),
+        sample(f32(2, 3), f32(2, 3), reduction="none"),
+        sample(f32(), f32()),
+        sample(f32(3, 2, layout="turned"), f32(3, 2)),
+        sample(f32(0, 2), f32(0, 2)),
+        sample(f32(0, 2), f32(0, 2), reduction="sum"),
+        sample(f32(data=(1.0, 2.0)), f32(data=(1.0, 1.0))).rough(),
+        sample(f32(30, 20), f32(30, 20)).rough(),
+    ]
+
+
 def _difference_loss(name, grad_name, body, slope):
     def grad(ctx, g):
         reduction = dict(ctx.attrs)["reduction"]
@@ -113,6 +161,10 @@ def _difference_loss(name, grad_name, body, slope):
         ((0, 1), (0, 1)),
         grad_name=grad_name,
         torch=(f"F.{name}",),
+        samples=_difference_samples,
+        errors=lambda: [
+            refused(RuntimeError, "The size of tensor a (3) must match", f32(3), f32(2)),
+        ],
     )
 
 
@@ -144,7 +196,7 @@ def _picked(x, target, weight, ignore):
     else:
         n = x._m.shape[dim]
         flat = view.reshape(safe, (safe._m.numel,))
-        w = gather(view.reshape(weight, (n,)), flat, attrs=0)
+        w = gather_targets(view.reshape(weight, (n,)), flat, attrs=0)
         w = view.reshape(w, tuple(target._m.shape))
         w = where(skip, 0.0, w)
     return dim, index, w
@@ -152,8 +204,7 @@ def _picked(x, target, weight, ignore):
 
 def _nll_body(x, target, weight=None, *, reduction, ignore):
     dim, index, w = _picked(x, target, weight, ignore)
-    picked = gather(x, index, attrs=dim)
-    picked = view.squeeze(picked, dim)
+    picked = view.squeeze(gather_targets(x, index, attrs=dim), dim)
     losses = mul(neg(picked), w)
     if reduction == "none":
         return losses
@@ -182,6 +233,37 @@ def _nll_grad(ctx, g):
     return (out, None, None)[: len(ctx.needs)]
 
 
+def _nll_samples(*more):
+    """Log-probabilities with further dimensions, and classes."""
+    x, y = f32(3, 4, *more), i64(3, *more, low=0, high=4)
+    spoiled = i64(3, *more, low=-1, high=4)
+    found = [
+        sample(x, y),
+        sample(f64(3, 4, *more), y, reduction="sum"),
+        sample(x, y, reduction="none"),
+        sample(x, y, weight=f32(4, low=0.5, high=2.0)),
+        sample(x, y, weight=f32(4, low=0.5, high=2.0), reduction="none"),
+        sample(x, spoiled, ignore_index=-1),
+        sample(x, spoiled, ignore_index=-1, weight=f32(4, low=0.5, high=2.0)),
+        sample(f32(0, 4, *more), i64(0, *more, low=0)).rough(),
+    ]
+    return found
+
+
+def _nll_errors():
+    return [
+        refused(ValueError, "Expected input batch_size (3) to match target batch_size (2).",
+                f32(3, 4), i64(2, low=0)),
+        refused(IndexError, "Target 4 is out of bounds.", f32(1, 4), i64(data=(4,))),
+        refused(IndexError, "Target -1 is out of bounds.", f32(1, 4), i64(data=(-1,))),
+        refused(RuntimeError, "expected scalar type Long but found Float", f32(2, 4), f32(2)),
+        refused(RuntimeError, "0D or 1D target tensor expected, multi-target not supported",
+                f32(2, 4), i64(2, 4, low=0)),
+        refused(RuntimeError, "weight tensor should be defined either for all 4 classes or no",
+                f32(2, 4), i64(2, low=0, high=4), weight=f32(3)),
+    ]  # fmt: skip
+
+
 nll_ = Composite(
     "nll_loss",
     _nll_body,
@@ -189,6 +271,8 @@ nll_ = Composite(
     ((1, 2), (), ()),
     grad_name="NllLossBackward0",
     torch=("F.nll_loss",),
+    samples=lambda: [*_nll_samples(), sample(f32(4), i64(low=1, high=4))],
+    errors=_nll_errors,
 )
 nll2d_ = Composite(
     "nll_loss2d",
@@ -197,6 +281,7 @@ nll2d_ = Composite(
     ((1, 2), (), ()),
     grad_name="NllLoss2DBackward0",
     torch=("F.nll_loss",),
+    samples=lambda: _nll_samples(2, 2),
 )
 
 

@@ -15,12 +15,13 @@ from nacre.ir.trace import (
     Capture,
     Symbol,
     Value,
-    enter,
+    is_fresh,
     mark,
     new_cell,
     proxy,
     put_numbers,
     record,
+    slot_of,
     wrap,
 )
 from nacre.ops.rules import common_dtype
@@ -32,6 +33,8 @@ def register(record):
     """Enter a record under its name; one without samples is refused."""
     if record.name in REGISTRY:
         raise ValueError(f"operation {record.name} is registered twice")
+    if record.samples is None and not record.internal:
+        raise ValueError(f"operation {record.name} has no samples")
     REGISTRY[record.name] = record
     if record.grad is not None and not record.grad_name:
         words = "".join([part.capitalize() for part in record.name.split("_")])
@@ -118,20 +121,40 @@ class Operation:
             for x in operands:
                 if isinstance(x, Value) and (x._rg if x._v is None else requires(x)):
                     if node.meta.dtype.is_floating_point:
-                        attach(self, t, node, operands, attrs)
+                        plans = node.plans
+                        if plans is None:
+                            plans = node.plans = {}
+                        attach(self, t, plans, node, operands, attrs)
                     break
         return t
 
 
 class Jump:
-    """Where a function that was recorded operation by operation ended, to go there at once."""
+    """Where a function that was recorded operation by operation ended, to go there at once.
 
-    __slots__ = ("kept", "node", "recipe")
+    `kept` says where its results are, `recipe` what its numbers are from number `first` on, `leaves` has (number, slot) of the operands that entered with
+    it, `plans` what the grad_fns of its result have in common.
+    """
 
-    def __init__(self, node, kept, recipe):
+    __slots__ = ("first", "kept", "leaves", "node", "plans", "recipe")
+
+    def __init__(self, node, kept, recipe, first, leaves=()):
         self.node = node
         self.kept = kept
         self.recipe = recipe
+        self.first = first
+        self.leaves = leaves
+        self.plans: dict = {}
+
+
+class Kept:
+    """Where a result of a jump is: its slot and Meta."""
+
+    __slots__ = ("meta", "slot")
+
+    def __init__(self, slot, meta):
+        self.slot = slot
+        self.meta = meta
 
 
 @dataclass(eq=False)
@@ -161,26 +184,73 @@ class Composite:
     def __call__(self, *operands, attrs=None):
         """Record it, op by op at first sight and as one jump afterwards."""
         trace = TRACE
-        results = jump(self, operands, attrs, self.body)
+        way, results = jump(self, operands, attrs, self.body)
         t = results[0]
         if trace.grad and self.grad is not None and t._m.dtype.is_floating_point:
             for x in operands:
                 if isinstance(x, Value) and (x._rg if x._v is None else requires(x)):
-                    attach(self, t, trace.stretch.node, operands, attrs, results[1:])
+                    plans = None if way is None else way.plans
+                    attach(self, t, plans, trace.stretch.node, operands, attrs, results[1:])
                     break
         return t
 
 
 def jump(key, operands, attrs, body):
-    """Run `body` on operands under no_grad, or go where it ended when it ran on these before."""
-    trace = TRACE
-    s = trace.stretch
+    """Run `body` on operands under no_grad, or go where it ended when it ran on these before.
+
+    Returns (Jump or None, results).
+    """
+    s = TRACE.stretch
+    edge = [key, attrs]
+    numbers = []
+    fresh = []
+    for x in operands:
+        if isinstance(x, Value):
+            c = x._c
+            if x._v is not None:
+                break
+            if c.stretch is s:
+                edge.append(c.slot)
+            elif is_fresh(c, s) and c not in fresh:
+                edge.append(x._m)
+                fresh.append(c)
+            else:
+                break
+        elif x is None:
+            edge.append(None)
+        else:
+            edge.append((x.current if type(x) is Symbol else x).__class__)
+            numbers.append(x)
+    else:
+        node = s.node
+        way = node.edges.get(tuple(edge))
+        if way is not None:
+            return way, follow(s, way, fresh, numbers)
+    return _entering(s, key, operands, attrs, body, (s.node, tuple(edge), fresh))
+
+
+def follow(s, way, fresh, numbers):
+    """Take a jump; the results."""
+    leaves = way.leaves
+    for c, (i, _) in zip(fresh, leaves, strict=True):
+        s.leaves[i] = (c.data, 0)
+    if way.recipe:
+        values = [r.evaluate(numbers) if type(r) is Symbol else r for r in way.recipe]
+        put_numbers(s, way.first, values)
+    s.node = way.node
+    for c, (_, slot) in zip(fresh, leaves, strict=True):
+        c.slot = slot
+        c.stretch = s
+    return [wrap(new_cell(kept, s), kept.meta) for kept in way.kept]
+
+
+def _entering(s, key, operands, attrs, body, shortcut):
+    """Bring every operand into the stretch first; then jump, or run the body."""
     edge = [key, attrs]
     numbers = []
     for x in operands:
         if isinstance(x, Value):
-            c = x._c
-            edge.append(c.slot if c.stretch is s and x._v is None else enter(x, s))
+            edge.append(slot_of(x, s))
         elif x is None:
             edge.append(None)
         else:
@@ -188,25 +258,25 @@ def jump(key, operands, attrs, body):
             numbers.append(x)
     node = s.node
     edge = tuple(edge)
-    known = node.edges.get(edge)
-    if known is None:
-        return _run(s, node, edge, operands, numbers, attrs, body)
-    if known.recipe:
-        values = [r.evaluate(numbers) if type(r) is Symbol else r for r in known.recipe]
-        put_numbers(s, node.numbers, values)
-    s.node = known.node
-    return [_made(s, slot, meta) for slot, meta in known.kept]
+    way = node.edges.get(edge)
+    if way is not None:
+        results = follow(s, way, (), numbers)
+    else:
+        way, results = _run(s, node, edge, operands, numbers, attrs, body)
+    start, short, fresh = shortcut
+    if way is not None and fresh and len(short) == len(edge):
+        leaves = [(n.leaves - 1, n.slot) for n in _between(start, node)]
+        if [slot for _, slot in leaves] == [c.slot for c in fresh]:
+            start.edges[short] = Jump(way.node, way.kept, way.recipe, way.first, leaves)
+    return way, results
 
 
-class _Placed:
-    __slots__ = ("meta", "slot")
-
-
-def _made(s, slot, meta):
-    at = _Placed()
-    at.slot = slot
-    at.meta = meta
-    return wrap(new_cell(at, s), meta)
+def _between(start, end):
+    nodes = []
+    while end is not start:
+        nodes.append(end)
+        end = end.parent
+    return nodes[::-1]
 
 
 def _run(s, node, edge, operands, numbers, attrs, body):
@@ -240,8 +310,10 @@ def _run(s, node, edge, operands, numbers, attrs, body):
         kept = [t._c for t in results]
         s.cells[first:] = kept
         mark(s, edge[0])
-        node.edges[edge] = Jump(s.node, [(c.slot, c.meta) for c in kept], capture.recipe)
-    return results
+        places = [Kept(c.slot, c.meta) for c in kept]
+        way = node.edges[edge] = Jump(s.node, places, capture.recipe, node.numbers)
+        return way, results
+    return None, results
 
 
 def _fresh(t, s, node):

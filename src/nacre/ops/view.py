@@ -19,9 +19,10 @@ from nacre.base.shapes import (
 from nacre.ir.node import Meta, meta_of
 from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of
 from nacre.ir.trace import TRACE, new_cell, slot_of, wrap, write_into
+from nacre.ops import view_samples as cases
 from nacre.ops.create import full
 from nacre.ops.elementwise import clone
-from nacre.ops.record import REGISTRY, Composite
+from nacre.ops.record import REGISTRY, Composite, register
 
 
 @dataclass(eq=False)
@@ -35,10 +36,11 @@ class View:
     kind: str = "view"
     samples: object = None
     errors: object = None
+    internal: bool = False
     saves: tuple = field(default=())
 
     def __post_init__(self):
-        REGISTRY[self.name] = self
+        register(self)
 
     def __repr__(self):
         return self.name
@@ -138,14 +140,18 @@ view_ = View(
     "view",
     lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
     "ViewBackward0",
-    ("Tensor.view", "Tensor.reshape", "torch.reshape"),
-)
+    ("Tensor.view", "Tensor.reshape", "torch.reshape", "torch.flatten", "Tensor.flatten",
+     "Tensor.unflatten"),
+    samples=cases.reshape,
+    errors=cases.reshape_errors,
+)  # fmt: skip
 unsafe_view = Composite(
     "unsafe_view",
     lambda x, shape: clone(_reshaped(clone(x, attrs=contiguous_strides(tuple(x._m.shape))), shape)),
     lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
     grad_name="UnsafeViewBackward0",
-    torch=("torch.reshape",),
+    torch=("torch.reshape", "Tensor.reshape"),
+    samples=cases.copied,
 )
 
 
@@ -192,15 +198,26 @@ permute_ = View(
     "permute",
     lambda ctx, g: (permute(g, _inverse(ctx.attrs)),),
     "PermuteBackward0",
-    ("torch.permute", "Tensor.permute", "Tensor.mT"),
+    ("torch.permute", "Tensor.permute", "torch.movedim", "Tensor.mT", "Tensor.T"),
+    samples=cases.permute,
+    errors=cases.permute_errors,
 )
 transpose_ = View(
     "transpose",
     lambda ctx, g: (transpose(g, *ctx.attrs),),
     "TransposeBackward0",
-    ("torch.transpose", "Tensor.transpose", "Tensor.swapaxes"),
+    ("torch.transpose", "Tensor.transpose", "torch.swapaxes", "Tensor.swapaxes"),
+    samples=cases.transpose,
+    errors=cases.transpose_errors,
 )
-t_ = View("t", lambda ctx, g: (transpose2(g),), "TBackward0", ("torch.t", "Tensor.t"))
+t_ = View(
+    "t",
+    lambda ctx, g: (transpose2(g),),
+    "TBackward0",
+    ("torch.t", "Tensor.t"),
+    samples=cases.turn,
+    errors=cases.turn_errors,
+)
 
 
 def _permuted(op, x, attrs, order):
@@ -254,6 +271,8 @@ expand_ = View(
     lambda ctx, g: (g,),
     "ExpandBackward0",
     ("Tensor.expand", "Tensor.expand_as", "torch.broadcast_to"),
+    samples=cases.expand,
+    errors=cases.expand_errors,
 )
 
 
@@ -308,15 +327,23 @@ unsqueeze_ = View(
     lambda ctx, g: (squeeze(g, ctx.attrs),),
     "UnsqueezeBackward0",
     ("torch.unsqueeze", "Tensor.unsqueeze"),
+    samples=cases.unsqueeze,
+    errors=cases.unsqueeze_errors,
 )
 squeeze_ = View(
     "squeeze",
     lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
     "SqueezeBackward0",
     ("torch.squeeze", "Tensor.squeeze"),
+    samples=cases.squeeze,
 )
 squeeze_dim = View(
-    "squeeze_dim", squeeze_.grad, "SqueezeBackward1", ("torch.squeeze", "Tensor.squeeze")
+    "squeeze_dim",
+    squeeze_.grad,
+    "SqueezeBackward1",
+    ("torch.squeeze", "Tensor.squeeze"),
+    samples=cases.squeeze_dim,
+    errors=cases.squeeze_errors,
 )
 
 
@@ -375,6 +402,7 @@ embed_ = Composite(
         ),
     ),
     grad_name="EmbedBackward0",
+    internal=True,
 )
 
 
@@ -396,7 +424,12 @@ def _select_grad(ctx, g):
 
 
 select_ = View(
-    "select", _select_grad, "SelectBackward0", ("torch.select", "Tensor.select", "Tensor[i]")
+    "select",
+    _select_grad,
+    "SelectBackward0",
+    ("torch.select", "Tensor.select", "Tensor.__getitem__"),
+    samples=cases.select,
+    errors=cases.select_errors,
 )
 
 
@@ -435,7 +468,12 @@ def _slice_grad(ctx, g):
 
 
 slice_ = View(
-    "slice", _slice_grad, "SliceBackward0", ("Tensor[i:j:k]", "torch.narrow", "Tensor.narrow")
+    "slice",
+    _slice_grad,
+    "SliceBackward0",
+    ("Tensor.__getitem__", "torch.narrow", "Tensor.narrow"),
+    samples=cases.part,
+    errors=cases.part_errors,
 )
 
 
@@ -491,7 +529,12 @@ def _diagonal_grad(ctx, g):
 
 
 diagonal_ = View(
-    "diagonal", _diagonal_grad, "DiagonalBackward0", ("torch.diagonal", "Tensor.diagonal")
+    "diagonal",
+    _diagonal_grad,
+    "DiagonalBackward0",
+    ("torch.diagonal", "Tensor.diagonal"),
+    samples=cases.diagonal,
+    errors=cases.diagonal_errors,
 )
 
 
@@ -540,6 +583,7 @@ as_strided_ = View(
     _as_strided_grad,
     "AsStridedBackward0",
     ("torch.as_strided", "Tensor.as_strided"),
+    samples=cases.strided,
 )
 
 
@@ -551,7 +595,13 @@ def as_strided(x, shape, strides, offset=None):
     return alias(as_strided_, x, attrs, offset, tuple(shape), tuple(strides))
 
 
-detach_ = View("alias", lambda ctx, g: (g,), "AliasBackward0", ("torch.detach", "Tensor[...]"))
+detach_ = View(
+    "alias",
+    lambda ctx, g: (g,),
+    "AliasBackward0",
+    ("Tensor.__getitem__",),
+    samples=cases.whole,
+)
 
 
 def whole(x):

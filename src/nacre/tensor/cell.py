@@ -457,6 +457,7 @@ copy_history = Composite(
         g if ctx.needs[1] else None,
     ),
     grad_name="CopyBackwards",
+    internal=True,
 )
 
 
@@ -466,6 +467,7 @@ def _fill_history(name, grad_name):
         lambda t, value: t,
         lambda ctx, g: (_zero(g, 0.0), None),
         grad_name=grad_name,
+        internal=True,
     )
 
 
@@ -558,6 +560,7 @@ slice_put = Composite(
         _part(ctx, g) if ctx.needs[1] else None,
     ),
     grad_name="CopySlices",
+    internal=True,
 )
 
 

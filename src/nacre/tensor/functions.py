@@ -504,10 +504,9 @@ def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
     if not x._m.shape:
         return kind((vw.clone(x), full_op(0, attrs=meta_of((), int64))))
     indices = place(x, attrs=((dim,), True))
-    values = ix.gather(x, indices, attrs=dim)
-    if not keepdim:
-        indices, values = vw.squeeze(indices, dim), vw.squeeze(values, dim)
-    return kind((values, indices))
+    along = ix.max_along if place is reduce.argmax else ix.min_along
+    values = along(x, indices, attrs=(("dim", dim), ("keep", builtins.bool(keepdim))))
+    return kind((values, indices if keepdim else vw.squeeze(indices, dim)))
 
 
 def max(input, *args, dim=None, keepdim=False, other=None):

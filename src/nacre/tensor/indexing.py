@@ -11,6 +11,7 @@ from nacre.base.errors import fail
 from nacre.base.shapes import broadcast_shapes, numel
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory
+from nacre.ops import index_samples as index_cases
 from nacre.ops import view
 from nacre.ops.create import full
 from nacre.ops.elementwise import cast, clone
@@ -237,7 +238,9 @@ index_ = Composite(
     _index_body,
     _index_grad,
     ((1,), ()),
-    torch=("Tensor[index]", "torch.take"),
+    torch=("Tensor.__getitem__", "torch.take", "Tensor.take"),
+    samples=index_cases.index,
+    errors=index_cases.index_errors,
 )
 
 
@@ -292,7 +295,9 @@ index_put_ = Composite(
     _index_put_grad,
     ((1,), (), (1,)),
     grad_name="IndexPutBackward0",
-    torch=("Tensor.__setitem__", "Tensor.index_put_"),
+    torch=("Tensor.__setitem__",),
+    samples=index_cases.index_put,
+    errors=index_cases.index_put_errors,
 )
 
 
