@@ -23,7 +23,17 @@ class Meta:
     Attributes: shape (Size), strides (in elements), dtype, device, numel, contiguous.
     """
 
-    __slots__ = ("byte_strides", "contiguous", "device", "dtype", "nbytes", "numel", "shape", "strides")
+    __slots__ = (
+        "as_leaf",
+        "byte_strides",
+        "contiguous",
+        "device",
+        "dtype",
+        "nbytes",
+        "numel",
+        "shape",
+        "strides",
+    )
 
     def __init__(self, shape, strides, dtype, device):
         self.shape = Size(shape)
@@ -34,6 +44,7 @@ class Meta:
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize
         self.contiguous = is_contiguous(tuple(shape), strides)
+        self.as_leaf = (LEAF, self, -1)
 
     def __repr__(self):
         sizes = "x".join(map(str, self.shape)) or "scalar"
@@ -57,10 +68,35 @@ def meta_of(shape, dtype, strides=None, device=CPU) -> Meta:
     return found
 
 
+class Constant:
+    """A number that is the same wherever a captured function leads; interned, compare with `is`."""
+
+    __slots__ = ("kind", "value")
+
+    def __init__(self, value):
+        self.value = value
+        self.kind = value.__class__
+
+    def __repr__(self):
+        return repr(self.value)
+
+
+_CONSTANTS: dict = {}
+
+
+def constant_of(value) -> Constant:
+    """The Constant of a Python number; 0.0 and -0.0, 1 and True are different ones."""
+    key = (value.__class__, repr(value))
+    found = _CONSTANTS.get(key)
+    if found is None:
+        found = _CONSTANTS.setdefault(key, Constant(value))
+    return found
+
+
 class Node:
     """A state: `parent` and the edge (`op`, `args`, `attrs`) that led here from it.
 
-    `args` holds slots (int) of earlier values, or `(index, kind)` of a number; `slot` is the value
+    `args` holds slots (int) of earlier values, `(index, kind)` of a number, or a Constant; `slot` is the value
     that this node added (-1 if none) and `meta` describes it. `slots`, `leaves` and `numbers` count
     what the whole path has so far. `types` holds the dtypes that a map brings its operands to, and
     last the dtype of its result before an in-place operation casts it to its destination's.

@@ -13,6 +13,7 @@ from nacre.base.errors import fail
 from nacre.ir.trace import TRACE, Value, long_name, proxy, wrap
 
 _sequence = count()
+_new = object.__new__
 RELEASED = object()
 
 
@@ -31,46 +32,68 @@ class SavedOutput:
         self._vc = t._vc
 
 
-class GradNode:
-    """A `grad_fn`: the gradient of one recorded operation.
+class Plan:
+    """What the grad_fns of one recorded operation have in common, each time it is recorded."""
 
-    `next` holds for each operand the grad_fn it came from, the leaf tensor itself, or None; `numbers`
-    the operands that are Python numbers. Grad rules read operands by `ctx[i]` and `ctx.out`.
-    """
+    __slots__ = ("attrs", "kind", "meta", "metas", "needs", "node", "numeric", "op", "where")
 
-    __slots__ = (
-        "__weakref__",
-        "attrs",
-        "hooks",
-        "metas",
-        "meta",
-        "needs",
-        "next",
-        "node",
-        "numbers",
-        "op",
-        "outputs",
-        "saved",
-        "sequence",
-        "trace_back",
-        "versions",
-        "where",
-    )
-
-    def __init__(self, op, node, attrs, meta, next_, needs, metas, numbers=()):
+    def __init__(self, op, node, attrs, meta, needs, metas, where=()):
         self.op = op
         self.node = node
         self.attrs = attrs
         self.meta = meta
-        self.next = next_
         self.needs = needs
         self.metas = metas
+        self.where = where
+        self.kind = class_of(op.grad_name)
+        self.numeric = any(isinstance(m, type) for m in metas)
+
+
+def _shared(name):
+    def read(self):
+        return getattr(self.plan, name)
+
+    return property(read)
+
+
+class GradNode:
+    """A `grad_fn`: the gradient of one recorded operation.
+
+    `next` holds for each operand the grad_fn it came from, the leaf tensor itself, or None; `numbers`
+    the operands that are Python numbers; `saved` what its rule reads, with the `versions` it had.
+    Grad rules read operands by `ctx[i]` and `ctx.out`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "hooks",
+        "next",
+        "numbers",
+        "outputs",
+        "plan",
+        "saved",
+        "sequence",
+        "trace_back",
+        "versions",
+    )
+
+    def __init__(self, op, node, attrs, meta, next_, needs, metas, numbers=(), where=()):
+        self.plan = Plan(op, node, attrs, meta, needs, metas, where)
+        self.next = next_
         self.numbers = numbers
-        self.saved = self.versions = self.where = ()
+        self.saved = self.versions = ()
         self.outputs = None
         self.hooks = None
         self.trace_back = None
         self.sequence = next(_sequence)
+
+    op = _shared("op")
+    node = _shared("node")
+    attrs = _shared("attrs")
+    meta = _shared("meta")
+    needs = _shared("needs")
+    metas = _shared("metas")
+    where = _shared("where")
 
     # what grad rules read
     def __getitem__(self, i):
@@ -85,9 +108,8 @@ class GradNode:
         """The k-th further value that a composite keeps for its gradient."""
         return self._unpack(self.where.index(-2 - k))
 
-    def keep(self, where, saved):
+    def keep(self, saved):
         """Hold on to operands (or the output) with the versions they have now."""
-        self.where = where
         self.saved = saved
         self.versions = tuple([version_of(x) for x in saved])
 
@@ -286,41 +308,54 @@ def node_of(x):
     return edge.node if type(edge) is Port else edge
 
 
-def attach(op, t, node, operands, attrs, extras=()):
-    """Put a grad_fn on a result if gradients flow to one of its operands."""
-    edges = []
-    needs = []
-    metas = []
-    numbers = ()
-    for x in operands:
-        if isinstance(x, Value):
-            e = x._gf or (x if x._rg else None) if x._v is None else edge_of(x)
-            edges.append(e)
-            needs.append(e is not None)
-            metas.append(x._m)
-        else:
-            edges.append(None)
-            needs.append(False)
-            metas.append(x.__class__)
-            numbers += (x,)
-    needs = tuple(needs)
-    g = class_of(op.grad_name)(op, node, attrs, t._m, edges, needs, metas, numbers)
-    where = op.where(needs)
-    if numbers or (where and where[-1] >= len(operands)):
-        n = len(operands)
-        where = tuple([i for i in where if i < 0 or (i < n and isinstance(operands[i], Value))])
-    if where:
-        saved = []
-        for i in where:
-            if i >= 0:
-                saved.append(operands[i])
-            elif i == -1:
-                saved.append(SavedOutput(t))
-            else:
-                saved.append(extras[-2 - i])
-        g.keep(where, saved)
+def attach(op, t, plans, node, operands, attrs, extras=()):
+    """Put a grad_fn on a result, gradients flowing to one of its operands.
+
+    `plans` keeps, under which operands need gradients, what is the same each time; None keeps none.
+    """
+    edges = [
+        None
+        if not isinstance(x, Value)
+        else x._gf or (x if x._rg else None)
+        if x._v is None
+        else edge_of(x)
+        for x in operands
+    ]
+    needs = tuple([e is not None for e in edges])
+    plan = None if plans is None else plans.get(needs)
+    if plan is None:
+        plan = _plan(op, node, attrs, t._m, needs, operands)
+        if plans is not None:
+            plans[needs] = plan
+    g = _new(plan.kind)
+    g.plan = plan
+    g.next = edges
+    g.hooks = None
+    g.outputs = None
+    g.trace_back = None
+    g.sequence = next(_sequence)
+    g.numbers = ()
+    if plan.numeric:
+        g.numbers = tuple([x for x in operands if not isinstance(x, Value)])
+    saved = []
+    versions = []
+    for i in plan.where:
+        x = operands[i] if i >= 0 else SavedOutput(t) if i == -1 else extras[-2 - i]
+        saved.append(x)
+        counter = x._vc
+        versions.append(0 if counter is None else counter[0])
+    g.saved = saved
+    g.versions = versions
     t._gf = g
     t._rg = True
     if TRACE.anomaly:
         g.trace_back = TRACE.anomaly()
     return g
+
+
+def _plan(op, node, attrs, meta, needs, operands):
+    metas = [x._m if isinstance(x, Value) else x.__class__ for x in operands]
+    n = len(operands)
+    where = op.where(needs)
+    where = tuple([i for i in where if i < 0 or (i < n and isinstance(operands[i], Value))])
+    return Plan(op, node, attrs, meta, needs, metas, where)

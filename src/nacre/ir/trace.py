@@ -10,23 +10,24 @@ import threading
 from operator import add, mul, neg, sub, truediv
 
 from nacre.base.errors import fail
-from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Node, meta_of
+from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of, meta_of
 
 
 class Storage:
     """Evaluated memory: `array` is one-dimensional, `owner` the array that owns its memory.
 
-    `address` is kept with the buffer because asking NumPy for it costs a microsecond.
+    `address` is kept with the buffer because asking NumPy for it costs a microsecond. `exported`
+    says that an array over it was once given out, so that others may hold it.
     """
 
-    __slots__ = ("__weakref__", "_address", "array", "foreign", "owner", "pooled")
+    __slots__ = ("__weakref__", "_address", "array", "exported", "foreign", "owner")
 
     def __init__(self, array, owner=None, address=0, foreign=False):
         self.array = array
         self.owner = array if owner is None else owner
         self._address = address
         self.foreign = foreign
-        self.pooled = 0
+        self.exported = foreign
 
     def address(self) -> int:
         """The address of the first element."""
@@ -40,7 +41,8 @@ class Cell:
     """What a tensor and its aliases hold together: a value of the open stretch, or memory.
 
     Pending while `data` is None: then `slot` is its value in `stretch`. In memory otherwise, and if
-    `stretch` is the open one, `slot` is the leaf it entered as.
+    `stretch` is the open one, `slot` is the leaf it entered as; `entered` holds the leaves of its
+    views, `(stretch, {(offset, meta): slot})`.
     """
 
     __slots__ = ("__weakref__", "data", "entered", "exposed", "meta", "slot", "stretch", "writes")
@@ -100,7 +102,6 @@ class Services:
 
     tensor: type = Value
     evaluate = None  # runtime: () -> None, evaluates the open stretch
-    compile = None  # runtime.tier: (executable) -> hot program or False
     settle = None  # runtime: (cell) -> None, computes a cell pending elsewhere
     still_exposed = None  # tensor.cell: (cell) -> bool
     add_in_place = None  # tensor.cell: (tensor, tensor) -> None
@@ -270,24 +271,48 @@ def enter(t, s) -> int:
         return _leaf(s, meta_of(t._m.shape, t._m.dtype, None, t._m.device), -1, copy, 0)
     offset = t._v or 0
     entered = c.entered
-    if entered is None or entered[0] is not s:
-        entered = c.entered = (s, {})
-    found = entered[1].get((offset, t._m))
-    if found is not None:
-        return found
-    first = next(iter(entered[1].values()), -1)
-    slot = _leaf(s, t._m, first, c.data, offset)
-    entered[1][offset, t._m] = slot
-    if t._m is c.meta and not offset:
+    if entered is not None and entered[0] is not s:
+        entered = c.entered = None
+    whole = not offset and t._m is c.meta
+    if whole:
+        if c.stretch is s:
+            return c.slot
+        first = -1 if entered is None else next(iter(entered[1].values()))
+        slot = _leaf(s, t._m, first, c.data, 0)
         c.slot = slot
         c.stretch = s
-    return slot
+        return slot
+    if entered is None:
+        first = c.slot if c.stretch is s else -1
+        slot = _leaf(s, t._m, first, c.data, offset)
+        c.entered = (s, {(offset, t._m): slot})
+        return slot
+    found = entered[1].get((offset, t._m))
+    if found is None:
+        first = c.slot if c.stretch is s else next(iter(entered[1].values()))
+        found = entered[1][offset, t._m] = _leaf(s, t._m, first, c.data, offset)
+    return found
+
+
+def is_read(c, s) -> bool:
+    """Whether a cell in memory entered a stretch, whole or by a view."""
+    return c.stretch is s or (c.entered is not None and c.entered[0] is s)
+
+
+def is_fresh(c, s) -> bool:
+    """Whether a cell is memory of nobody else's that has not entered a stretch."""
+    return (
+        c.data is not None
+        and not c.exposed
+        and c.stretch is not s
+        and (c.entered is None or c.entered[0] is not s)
+    )
 
 
 def _leaf(s, meta, first, storage, offset) -> int:
     """A leaf edge: keyed by layout and by the first leaf of the same memory, never by offset."""
     node = s.node
-    key = (LEAF, meta, first)
+    key = meta.as_leaf if first < 0 else (LEAF, meta, first)
     after = node.edges.get(key)
     if after is None:
         after = node.edges[key] = Node(node, LEAF, (), first, meta)
@@ -333,6 +358,9 @@ def record(op, operands, attrs=None, dest=None):
     for x in operands:
         kind = x.__class__
         if kind in NUMBER_KINDS:
+            if TRACE.capture is not None:
+                key.append(constant_of(x))
+                continue
             key.append(kind)
             if numbers is None:
                 numbers = [x]
@@ -367,6 +395,9 @@ def _first_sight(node, op, key, operands, attrs, dest):
         if type(entry) is int:
             args.append(entry)
             metas.append(x._m)
+        elif type(entry) is Constant:
+            args.append(entry)
+            metas.append(entry.kind)
         else:
             args.append((node.numbers + numbers, entry))
             metas.append(entry)

@@ -8,7 +8,7 @@ as its epilogue. What a kernel computes for itself alone is never stored.
 from __future__ import annotations
 
 from nacre.ir.node import LEAF, VIEW, WRITE
-from nacre.runtime.lower import NUMBER_DTYPES, Body, reduced_layout, reduction_input
+from nacre.runtime.lower import SCALARS, Body, reduced_layout, reduction_input
 
 MOST_MEMBERS = 32
 FALLIBLE = ("gather", "scatter")
@@ -74,7 +74,7 @@ class Graph:
         return [self.same[a] if type(a) is int else a for a in node.args]
 
     def constant(self, slot):
-        """The number that fills a value, `(index, kind)`, if it is one."""
+        """The number that fills a value, `(index, kind)` or a Constant, if it is one."""
         node = self.nodes[self.roots[slot][0]]
         if isinstance(node.op, str) or node.op.kind != "create":
             return None
@@ -283,8 +283,8 @@ def reads(graph, kernel):
 class Lowering:
     """Adds the calls of kernels to a program; `memory` knows where values are.
 
-    `memory.operand(root, offset, shape, strides, dtype)` and `memory.number(index, kind)` give
-    what kernels are called with.
+    `memory.operand(root, offset, shape, strides, dtype)` and `memory.number(x)` give what kernels
+    are called with.
     """
 
     def __init__(self, graph, memory):
@@ -350,9 +350,9 @@ class Lowering:
 
     def _input(self, a):
         if type(a) is not int:
-            return self.memory.number(*a)
+            return self.memory.number(a)
         number = self.graph.constant(a)
-        return self._read(a) if number is None else self.memory.number(*number)
+        return self._read(a) if number is None else self.memory.number(number)
 
     # ---- kernels ----
     def _map(self, kernel, builder):
@@ -430,8 +430,8 @@ class Lowering:
             builder.copy(self._read(slot), target)
             return
         source = self.graph.roots[slot][2].dtype
-        x = self.memory.number(*number)
-        body = Body([NUMBER_DTYPES[number[1]]])
+        x = self.memory.number(number)
+        body = Body([_kind(x)])
         value = body.cast(body.cast(0, source), target.dtype)
         builder.map(target.shape, (x,), body.done(), ((value, target),))
 
@@ -441,5 +441,4 @@ class Lowering:
 
 
 def _kind(x):
-    return x.dtype if hasattr(x, "dtype") else {"f": NUMBER_DTYPES[float], "i": NUMBER_DTYPES[int],
-                                                "b": NUMBER_DTYPES[bool]}[x.kind]
+    return x.dtype if hasattr(x, "dtype") else SCALARS[x.kind]

@@ -63,7 +63,10 @@ def interpret(nodes, leaves, numbers):
             flats[node.slot] = flat
             arrays[node.slot] = shaped(flat, meta)
         else:
-            args = [arrays[a] if type(a) is int else numbers[a[0]] for a in node.args]
+            args = [
+                arrays[a] if type(a) is int else numbers[a[0]] if type(a) is tuple else a.value
+                for a in node.args
+            ]
             flat = backend.compute(op, node, args)
             flats[node.slot] = flat
             arrays[node.slot] = shaped(flat, meta)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from nacre.base.dtypes import bool_, float64, int64
 from nacre.ops.record import Operation
 
-NUMBER_DTYPES = {float: float64, int: int64, bool: bool_}
+SCALARS = {"f": float64, "i": int64, "b": bool_}
 LOGICAL_REDUCTIONS = ("any", "all")
 
 

@@ -12,37 +12,13 @@ from nacre.ir.trace import Storage
 from nacre.runtime.fuse import reads
 
 ALIGN = 64
-MOST_KEPT = 8
+SMALL = 1 << 18
+MOST_SMALL, MOST_LARGE = 64, 8
+TRIES = 4
 _ndarray = np.ndarray
 
 
 # ---- buffers used again -------------------------------------------------------------------------
-class Pool:
-    """Buffers of results that have died, by dtype and size; at most a few of each are kept."""
-
-    def __init__(self):
-        self._kept: dict = {}
-
-    def take(self, dtype, n) -> Storage:
-        """A buffer of n elements that nobody else holds; its contents are undefined."""
-        kept = self._kept.get((dtype, n))
-        if kept is None:
-            kept = self._kept[dtype, n] = []
-        for storage in kept:
-            if getrefcount(storage) == IDLE and unseen(storage):
-                return storage
-        storage = allocate(dtype, n)
-        if n:
-            if len(kept) >= MOST_KEPT:
-                del kept[0]
-            kept.append(storage)
-        return storage
-
-    def clear(self):
-        """Let go of all buffers."""
-        self._kept.clear()
-
-
 def allocate(dtype, n) -> Storage:
     """A new buffer at an address that is a multiple of ALIGN."""
     size = n * dtype.itemsize
@@ -52,30 +28,60 @@ def allocate(dtype, n) -> Storage:
     return Storage(_ndarray((n,), dtype, raw, shift), raw, address + shift)
 
 
-def _holders(storage):
-    return getrefcount(storage.owner), getrefcount(storage.array)
+class Ring:
+    """Buffers of one dtype and size, used again in turn once their values have died."""
 
+    __slots__ = ("at", "dtype", "kept", "most", "n")
 
-_UNSEEN_WHOLE = _holders(Storage(np.empty(1)))
-_UNSEEN_PART = _holders(allocate(np.dtype(np.float32), 1))
+    def __init__(self, dtype, n):
+        self.dtype = dtype
+        self.n = n
+        self.kept: list = []
+        self.at = 0
+        self.most = MOST_SMALL if n * dtype.itemsize <= SMALL else MOST_LARGE
 
-
-def unseen(storage) -> bool:
-    """Whether no array outside refers to this memory."""
-    found = (getrefcount(storage.owner), getrefcount(storage.array))
-    if storage.array is storage.owner:
-        return found == _UNSEEN_WHOLE
-    return found == _UNSEEN_PART and not storage.foreign
+    def take(self) -> Storage:
+        """A buffer that nobody else holds; its contents are undefined."""
+        kept = self.kept
+        for _ in range(TRIES):
+            if not kept:
+                break
+            at = self.at
+            self.at = at + 1 if at + 1 < len(kept) else 0
+            storage = kept[at]
+            if getrefcount(storage) == IDLE and not storage.exported:
+                return storage
+        storage = allocate(self.dtype, self.n)
+        if len(kept) < self.most:
+            kept.append(storage)
+        else:
+            kept[self.at] = storage
+        return storage
 
 
 def _idle():
     kept = [allocate(np.dtype(np.float32), 1)]
-    for storage in kept:
-        return getrefcount(storage)
-    return 0
+    storage = kept[0]
+    return getrefcount(storage)
 
 
 IDLE = _idle()
+
+
+class Pool:
+    """The rings of all dtypes and sizes."""
+
+    def __init__(self):
+        self._rings: dict = {}
+
+    def ring(self, dtype, n) -> Ring:
+        """The ring of a dtype and size."""
+        found = self._rings.get((dtype, n))
+        if found is None:
+            found = self._rings[dtype, n] = Ring(dtype, n)
+        return found
+
+
 POOL = Pool()
 
 

@@ -10,8 +10,8 @@ import ctypes
 import warnings
 from collections import deque
 from dataclasses import dataclass
-from itertools import starmap
-from operator import call
+from itertools import chain, repeat, starmap
+from operator import itemgetter
 from sys import getrefcount
 
 import numpy as np
@@ -22,23 +22,21 @@ from nacre.ir.trace import Storage, Stretch
 from nacre.runtime import backend
 from nacre.runtime.fuse import FALLIBLE, Graph, Lowering, schedule
 from nacre.runtime.interpreter import shaped
-from nacre.runtime.memory import ARENA, POOL, Places, dense, unseen
+from nacre.runtime.memory import ARENA, POOL, Places, dense
 
 _ndarray = np.ndarray
 
 
 @dataclass(slots=True)
 class Output:
-    """A result: its cell, its slot and word, its dtype and size, and the leaf it may take over.
+    """A result: its cell, its slot, the ring its buffers come from, and the leaf it may take over.
 
     `donor` is `(leaf, entry of the undo list)` or None.
     """
 
     cell: int
     slot: int
-    word: int
-    dtype: object
-    size: int
+    ring: object
     donor: tuple | None = None
 
 
@@ -73,11 +71,12 @@ class Table:
             word = self.leaves[root] = self._new()
         return self.kit.Operand(word, dtype, shape, strides, offset)
 
-    def number(self, index, kind):
-        """A Python number."""
-        word = self.numbers.get((index, kind))
+    def number(self, x):
+        """A Python number: `(index, kind)` of one that comes with each run, or a Constant."""
+        word = self.numbers.get(x)
         if word is None:
-            word = self.numbers[index, kind] = self._new()
+            word = self.numbers[x] = self._new()
+        kind = x[1] if type(x) is tuple else x.kind
         return self.kit.Scalar(word, {float: "f", int: "i", bool: "b"}[kind])
 
     def is_shared(self, slot):
@@ -118,17 +117,32 @@ class Hot:
         table = Table(graph, places, outs, kit)
         self.outputs = self._outputs(graph, places, table, s)
         self._build(graph, kernels, places, table, kit)
+        self._assign(table, graph, kit)
+        self.busy = False
+
+    def _assign(self, table, graph, kit):
+        """Make the table of words, and note which of them each run fills."""
         self.words, self.address = kit.table(table.next)
         self.floats = (ctypes.c_double * table.next).from_buffer(self.words)
         self.arena_word = table.arena
-        self.arena_size = places.size
-        self.leaves = [
-            (word, graph.nodes[root].leaves - 1, graph.nodes[root].meta.dtype.itemsize)
-            for root, word in table.leaves.items()
-        ]
-        self.float_numbers = [(w, i) for (i, kind), w in table.numbers.items() if kind is float]
-        self.numbers = [(w, i) for (i, kind), w in table.numbers.items() if kind is not float]
-        self.busy = False
+        self.arena_size = table.places.size
+        self.first_out = table.outs[0] if table.outs else 0
+        self.last_out = self.first_out + len(table.outs)
+        leaves = [(word, graph.nodes[root]) for root, word in table.leaves.items()]
+        self.leaf_words = tuple([word for word, _ in leaves])
+        self.leaf_sizes = tuple([node.meta.dtype.itemsize for _, node in leaves])
+        self.leaf_numbers = tuple([node.leaves - 1 for _, node in leaves])
+        self.float_words = []
+        self.int_words = []
+        for x, word in table.numbers.items():
+            if type(x) is tuple:
+                words = self.float_words if x[1] is float else self.int_words
+                words.append((word, x[0]))
+            elif x.kind is float:
+                self.floats[word] = x.value
+            else:
+                self.words[word] = x.value
+        self.cells_of = _getter([out.cell for out in self.outputs])
 
     def _outputs(self, graph, places, table, s):
         found = []
@@ -143,7 +157,7 @@ class Hot:
         for number, (cell, _) in enumerate(self.wanted):
             slot = graph.outs[number]
             meta = graph.roots[slot][2]
-            out = Output(cell, slot, table.outs[number], meta.dtype.np, meta.numel)
+            out = Output(cell, slot, POOL.ring(meta.dtype.np, meta.numel))
             entry = entries.get(id(s.cells[cell]))
             if entry is not None:
                 leaf = roots.get(id(s.undo[entry][1]))
@@ -225,42 +239,50 @@ class Hot:
 
     def _run(self, trace, s):
         words, leaves, numbers = self.words, s.leaves, s.numbers
-        for word, i, itemsize in self.leaves:
+        for word, i, size in zip(self.leaf_words, self.leaf_numbers, self.leaf_sizes, strict=True):
             storage, offset = leaves[i]
-            words[word] = (storage._address or storage.address()) + offset * itemsize
-        for word, i in self.float_numbers:
+            words[word] = (storage._address or storage.address()) + offset * size
+        for word, i in self.float_words:
             self.floats[word] = numbers[i]
-        for word, i in self.numbers:
+        for word, i in self.int_words:
             words[word] = numbers[i]
         if self.arena_size:
             ARENA.reserve(self.arena_size)
             words[self.arena_word] = ARENA.address
-        cells = s.cells
         results = []
-        commits = []
         for out in self.outputs:
-            storage = None
-            if out.donor is not None:
-                storage = given_up(s, *out.donor)
-            if storage is None:
-                storage = POOL.take(out.dtype, out.size)
-            words[out.word] = storage._address or storage.address()
-            results.append(storage)
-            cell = cells[out.cell]
-            commits.append((setattr, cell, "data", storage))
-            commits.append((setattr, cell, "stretch", None))
-        commits.append((setattr, trace, "stretch", Stretch()))
+            donor = out.donor
+            if donor is not None:
+                storage = leaves[donor[0]][0]
+                if (
+                    getrefcount(storage) == GIVEN_UP
+                    and s.undo[donor[1]][1] is storage
+                    and not storage.exported
+                    and not leaves[donor[0]][1]
+                ):
+                    results.append(storage)
+                    continue
+            results.append(out.ring.take())
+        storage = None
+        words[self.first_out : self.last_out] = [r._address for r in results]
+        cells = self.cells_of(s.cells)
+        commits = (
+            starmap(setattr, zip(cells, _DATA, results)),  # noqa: B905 - the names repeat for ever
+            starmap(setattr, zip(cells, _STRETCH, _NONE)),  # noqa: B905
+            starmap(setattr, ((trace, "stretch", Stretch()),)),
+        )
         parts = self.parts
         if self.safe:
             for part in parts[:-1]:
                 if not self._step(part, leaves, numbers, results):
                     return False
-            commits.insert(0, parts[-1].call(self.address))
-        else:
-            for part in parts:
-                if not self._step(part, leaves, numbers, results):
-                    return False
-        deque(starmap(call, commits), maxlen=0)
+            function, *arguments = parts[-1].call(self.address)
+            deque(chain(starmap(function, (arguments,)), *commits), maxlen=0)
+            return True
+        for part in parts:
+            if not self._step(part, leaves, numbers, results):
+                return False
+        deque(chain(*commits), maxlen=0)
         return True
 
     def _step(self, part, leaves, numbers, results) -> bool:
@@ -271,30 +293,30 @@ class Hot:
         return not part.run(self.address)
 
 
-def given_up(s, leaf, entry):
-    """The memory of a leaf that only this stretch holds, and only to go back to; or None."""
-    storage, offset = s.leaves[leaf]
-    if offset or s.undo[entry][1] is not storage or getrefcount(storage) != GIVEN_UP:
-        return None
-    return storage if unseen(storage) else None
-
-
 def _calibrated():
-    class Fake:
-        pass
-
-    s = Fake()
+    """The reference count of a leaf that only the stretch holds, to read and to go back to."""
     made = Storage(np.empty(1))
-    s.leaves = [(made, 0)]
-    s.undo = [(None, made)]
+    leaves = [(made, 0)]
+    undo = [(None, made)]
     del made
-    storage, offset = s.leaves[0]
-    if offset or s.undo[0][1] is not storage:
-        return 0
-    return getrefcount(storage)
+    storage = leaves[0][0]
+    return getrefcount(storage) if undo else 0
 
 
 GIVEN_UP = _calibrated()
+_DATA, _STRETCH, _NONE = repeat("data"), repeat("stretch"), repeat(None)
+
+
+def _getter(indices):
+    """A function that gives these items of a list as a tuple."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    if indices:
+        only = indices[0]
+        return lambda items: (items[only],)
+    return lambda items: ()
+
+
 _warned: set = set()
 
 

@@ -17,6 +17,7 @@ from nacre.ir.trace import (
     Services,
     Storage,
     Value,
+    is_read,
     mark,
     record,
     slot_of,
@@ -93,10 +94,11 @@ def to_numpy(t):
     """An array over the tensor's own memory; from here on writes on either side are seen at once."""
     array = array_of(t)
     c = t._c
-    if c.entered is not None and c.entered[0] is TRACE.stretch:
+    if is_read(c, TRACE.stretch):
         evaluate()
         array = array_of(t)
     c.exposed = True
+    c.data.exported = True
     return array
 
 
@@ -135,6 +137,7 @@ def from_numpy(a):
     base = meta if whole else meta_of((span,), d)
     c = Cell(base, Storage(flat, owner, 0, foreign))
     c.exposed = True
+    c.data.exported = True
     return wrap(c, meta, None if whole else 0)
 
 
@@ -203,8 +206,7 @@ def store(t, value, keep_recorded=False):
 def _write_memory(t, array):
     """Write now, after what was recorded as reading this memory."""
     c = t._c
-    entered = c.entered
-    if entered is not None and entered[0] is TRACE.stretch:
+    if is_read(c, TRACE.stretch):
         array = np.array(array, copy=True)
         evaluate()
     if not c.exposed and getrefcount(c.data) > _ALONE:
@@ -411,8 +413,7 @@ def _history(t, old, rule, others, attrs):
     """Put the write on the tape: on the tensor, or on its base as a write into a part."""
     holder = wrap(t._c, t._m, t._v)
     holder._vc = t._vc
-    g = attach(rule, holder, (rule, "_", t._m), (old, *others), attrs)
-    g.node = None if g.node is None else TRACE.stretch.node
+    g = attach(rule, holder, None, TRACE.stretch.node, (old, *others), attrs)
     rebase(t, g)
 
 
@@ -479,10 +480,6 @@ _FILLS = {
 
 def copy_into(t, src):
     """t.copy_(src)."""
-    if src._c is t._c and src._m is t._m and (src._v or 0) == (t._v or 0):
-        if src is not t:
-            bump(t)
-        return
     in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=copy_history)
 
 
@@ -588,8 +585,8 @@ def CopySlices(base, inner, t, edge):
         [edge, *inner.next[1:]],
         (edge is not None, *inner.needs[1:]),
         (m, *inner.metas[1:]),
+        where=inner.where,
     )
-    node.where = inner.where
     node.saved = inner.saved
     node.versions = inner.versions
     return node

@@ -89,7 +89,8 @@ class FunctionNode(GradNode):
             own = i is not None and node_of(t) is self
             kept.append(SavedOutput(t, i) if own else t)
         self.places = places
-        self.keep(tuple(range(len(kept))), kept)
+        self.plan.where = tuple(range(len(kept)))
+        self.keep(kept)
 
     def _unpack(self, k):
         self.check_saved(k)
