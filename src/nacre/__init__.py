@@ -36,8 +36,10 @@ from nacre.base.dtypes import (
 from nacre.base.dtypes import bool_ as bool
 
 from nacre.base.shapes import Size
+from nacre.base.typeinfo import finfo, iinfo
+from nacre.backends.cpu.threads import get_num_threads, set_num_threads
 
-from nacre import nn, optim  # noqa: F401
+from nacre import data, nn, optim, random, utils  # noqa: F401
 from nacre.tensor import Tensor
 from nacre.tensor.cell import from_numpy
 from nacre.tensor.creation import (
@@ -70,6 +72,28 @@ from nacre.tensor.creation import (
     zeros_like,
 )
 from nacre.tensor.device import device
+from nacre.tensor.generator import Generator, default_generator
+from nacre.tensor.legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    channels_last,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    set_default_tensor_type,
+    strided,
+    typename,
+)
+from nacre.tensor.printing import set_printoptions
 from nacre.tensor.functions import (
     abs,
     absolute,
@@ -233,3 +257,4 @@ half = float16
 long = int64
 int = int32
 short = int16
+newaxis = None

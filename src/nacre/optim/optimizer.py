@@ -15,6 +15,7 @@ from nacre.base.errors import fail
 from nacre.ir.tape import HookHandle
 from nacre.ir.trace import Value
 from nacre.runtime.run import evaluate
+from nacre.tensor.legacy import typename
 
 _keys = count()
 _before_all: OrderedDict = OrderedDict()
@@ -38,15 +39,6 @@ class _Required:
 
 
 required = _Required()
-
-
-def type_name(x) -> str:
-    """The name of a value's type as messages show it: `torch.FloatTensor`, `dict`."""
-    if isinstance(x, Value):
-        return f"torch.{x._m.dtype.legacy}"
-    kind = type(x)
-    module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
 def _hook(table, function, prepend=False):
@@ -133,7 +125,7 @@ class Optimizer:
             fail(
                 TypeError,
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                f"but got {type_name(params)}",
+                f"but got {typename(params)}",
                 "put the tensor into a list",
             )
         self.state: defaultdict = defaultdict(dict)
@@ -203,7 +195,7 @@ class Optimizer:
         if not isinstance(p, Value):
             fail(
                 TypeError,
-                f"optimizer can only optimize Tensors, but one of the params is {type_name(p)}",
+                f"optimizer can only optimize Tensors, but one of the params is {typename(p)}",
             )
         if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
             fail(
