@@ -6,7 +6,6 @@ from __future__ import annotations
 # `nacre.nn.init`.
 SERVED = {
     "torch": "nacre",
-    "torch.utils.data": "nacre.data",
     "torchvision": "nacre.vision",
     "d2l": "nacre.d2l",
     "d2lzh_pytorch": "nacre.d2l",
@@ -49,7 +48,7 @@ def theirs(name: str) -> str | None:
     >>> theirs("nacre.nn")
     'torch.nn'
     """
-    for pytorch, nacre in sorted(SERVED.items(), key=lambda pair: -len(pair[1])):
+    for pytorch, nacre in SERVED.items():
         if name == nacre or name.startswith(nacre + "."):
             guess = pytorch + name[len(nacre) :]
             if ours(guess) == name:
