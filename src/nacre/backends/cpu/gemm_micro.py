@@ -111,12 +111,12 @@ def packed_micro(module: Module, kind: dtype, tile: Tile, host: Host, rows: int,
     def steps(count: int) -> None:
         a, b = f.load("ptr", left), f.load("ptr", right)
         for u in range(count):
-            vectors = []
+            right_hand = []
             for q in range(vectors):
                 place = f.at(b, u * tile.columns + q * tile.lanes, scalar)
-                vectors.append(f.load(chains.vector, place, tile.lanes * size))
+                right_hand.append(f.load(chains.vector, place, tile.lanes * size))
             for r in range(rows):
-                chains.multiply(r, f.at(a, u * tile.rows + r, scalar), vectors)
+                chains.multiply(r, f.at(a, u * tile.rows + r, scalar), right_hand)
         f.store("ptr", f.at(a, count * tile.rows, scalar), left)
         f.store("ptr", f.at(b, count * tile.columns, scalar), right)
 
