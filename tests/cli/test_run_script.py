@@ -73,6 +73,26 @@ def test_a_traceback_starts_at_the_script_and_ends_with_the_notes(tmp_path: Path
     assert "/cli/" not in ran.stderr
 
 
+@pytest.mark.parametrize("line", ["torch.frobnicate", "import torch.frobnicate"])
+def test_the_traceback_of_a_missing_name_ends_at_the_scripts_line(
+    tmp_path: Path, line: str
+) -> None:
+    ran = nacre("run", script(tmp_path, f"import torch\n{line}\n"), cwd=tmp_path)
+    lines = ran.stderr.splitlines()
+    assert lines[1:3] == [f'  File "{tmp_path / "program.py"}", line 2, in <module>', f"    {line}"]
+    assert lines[-1] == "  nacre does not have torch.frobnicate (yet)"
+    assert len([line for line in lines if line.startswith("  File ")]) == 1
+
+
+def test_a_deep_recursion_is_shown(tmp_path: Path) -> None:
+    name = script(tmp_path, "def f():\n    f()\n\nf()\n")
+    ran = nacre("run", name, cwd=tmp_path)
+    assert ran.returncode == 1
+    last = "RecursionError: maximum recursion depth exceeded"
+    assert ran.stderr.splitlines()[-1].startswith(last)
+    assert f'  File "{tmp_path / name}", line 4, in <module>' in ran.stderr
+
+
 def test_a_syntax_error_shows_the_line_alone(tmp_path: Path) -> None:
     ran = nacre("run", script(tmp_path, "x = 1\ny = = 2\n"), cwd=tmp_path)
     assert ran.returncode == 1
