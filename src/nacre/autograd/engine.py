@@ -8,10 +8,12 @@ from __future__ import annotations
 import heapq
 import warnings
 from contextlib import contextmanager
+from sys import getrefcount
 
 from nacre.base.errors import fail
+from nacre.base.shapes import contiguous_strides, is_dense
 from nacre.ir.node import Meta, meta_of
-from nacre.ir.tape import Port, edge_of
+from nacre.ir.tape import RELEASED, Port, edge_of, version_of
 from nacre.ir.trace import TRACE, Services, Value
 from nacre.ops import create, elementwise, reduce
 
@@ -46,7 +48,7 @@ class Run:
         self.leaves = {}
         self.order = []
         self.captured = {}
-        self.stolen = set()
+        self.given = set()
         self.wanted = None
         self.inputs = inputs
         if inputs is not None:
@@ -63,7 +65,7 @@ class Run:
         with grad_mode(self.create_graph):
             for edge, g, meta in roots:
                 g = ones(meta) if g is None else g
-                self.stolen.add(id(g._c))
+                self.given.add(id(g._c))
                 self._add(buffers, edge, g)
             for edge, _, _ in roots:
                 self._push(ready, counts, _node(edge))
@@ -75,7 +77,7 @@ class Run:
                 done.add(id(node))
                 grads = buffers.pop(id(node), {})
                 if isinstance(node, Value):
-                    self._leaf(node, grads.get(0))
+                    self._leaf(node, grads.pop(0, None))
                 else:
                     self._step(node, grads, buffers, ready, counts, needed)
         return self
@@ -116,10 +118,16 @@ class Run:
             heapq.heappush(ready, (rank, id(node), node))
 
     def _add(self, buffers, edge, g):
+        """Add to what a node will be given; in place where nobody else holds the sum so far."""
         index = edge.index if type(edge) is Port else 0
         slots = buffers.setdefault(id(_node(edge)), {})
         before = slots.get(index)
-        slots[index] = g if before is None else elementwise.add(before, g)
+        if before is None:
+            slots[index] = g
+        elif not self.create_graph and id(before._c) not in self.given and _is_sole(before):
+            Services.add_in_place(before, g)
+        else:
+            slots[index] = elementwise.add(before, g)
 
     def _leaf(self, leaf, g):
         if g is None or (self.wanted is not None and id(leaf) not in self.wanted):
@@ -128,24 +136,32 @@ class Run:
             for hook in list(leaf._hooks.values()):
                 changed = hook(g)
                 g = g if changed is None else changed
-        self.leaves[id(leaf)] = self._own(leaf, g)
+        held = getrefcount(g)
+        self.leaves[id(leaf)] = self._own(leaf, g, held)
         self.order.append(leaf)
 
-    def _own(self, leaf, g):
-        """A gradient that nobody else holds, laid out as the leaf is where that is dense."""
-        layout = leaf._m if leaf._v is None else g._m
-        mine = g._v is None and g._c.data is None and g._c.stretch is TRACE.stretch
+    def _own(self, leaf, g, held):
+        """A gradient for `.grad` to keep: this one if nobody else holds it, else a copy.
+
+        `held` counts who does; a gradient whose strides are the leaf's may be kept as it is.
+        """
         if self.create_graph:
             return g
-        if mine and g._m is not layout and g._m.strides == layout.strides:
-            layout = g._m
-        if mine and g._m is layout and id(g._c) not in self.stolen and self._recent(g):
-            self.stolen.add(id(g._c))
-            return g
-        return elementwise.clone(g, attrs=layout.strides if leaf._v is None else None)
-
-    def _recent(self, g):
-        return g._c.slot >= self.first_slot
+        m = leaf._m
+        dense = is_dense(tuple(m.shape), m.strides)
+        fits = _same_strides(g._m, m) if dense else g._m.contiguous
+        keeps = fits and held <= SOLE_GRADIENT and id(g._c) not in self.given
+        c = g._c
+        if keeps and g._v is None and c.data is None and c.stretch is TRACE.stretch:
+            if c.slot >= self.first_slot and getrefcount(c) <= SOLE_CELL:
+                return g
+        layout = g._m.strides if keeps else m.strides if dense else None
+        if layout is None:
+            layout = contiguous_strides(tuple(m.shape))
+        made = elementwise.clone(g, attrs=layout)
+        if keeps and version_of(g):
+            made._vc = [version_of(g)]
+        return made
 
     def _step(self, node, grads, buffers, ready, counts, needed):
         """Run one grad rule with its hooks and pass the results on."""
@@ -168,14 +184,16 @@ class Run:
                 for hook in list(hooks["post"].values()):
                     changed = hook(tuple(results), tuple(grads.values()))
                     results = results if changed is None else list(changed)
+        grads = None  # what nobody holds any more may be added to in place
         for i, f in enumerate(node.next):
             if f is None:
                 continue
             target = _node(f)
             counts[id(target)] -= 1
-            g = results[i]
-            if g is not None and (needed is None or id(target) in needed):
-                self._add(buffers, f, _fitted(node, i, g))
+            if results[i] is not None and (needed is None or id(target) in needed):
+                g, results[i] = _fitted(node, i, results[i]), None
+                self._add(buffers, f, g)
+                g = None
             self._push(ready, counts, target)
         if not self.keep:
             node.release()
@@ -183,6 +201,8 @@ class Run:
     def _apply(self, node, grads):
         """The gradients of a node's operands, a list."""
         try:
+            if node.saved is RELEASED:
+                node.check_saved(0)
             function = getattr(node.op, "grad_many", None)
             if function is not None:
                 results = function(node, grads)
@@ -218,6 +238,56 @@ class Run:
                 else:
                     t._grad = elementwise.add(t._grad, g)
         return grads
+
+
+def _is_sole(g):
+    """Whether a pending sum is held by nothing but the buffer it waits in."""
+    c = g._c
+    return (
+        g._v is None
+        and getrefcount(g) <= SOLE_SUM
+        and getrefcount(c) <= SOLE_CELL + (c.data is not None)
+        and is_dense(tuple(g._m.shape), g._m.strides)
+    )
+
+
+def _same_strides(given, wanted):
+    pairs = zip(given.shape, given.strides, wanted.strides, strict=True)
+    return all(q == w if n != 1 else q != 0 for n, q, w in pairs)
+
+
+def _calibrate():
+    """The reference counts that mean: held by nobody else."""
+
+    class Slots:
+        pass
+
+    def count_sum(slots):
+        before = slots.get(0)
+        return _count(before)
+
+    def _count(g):
+        return getrefcount(g)
+
+    def count_gradient(g):
+        return getrefcount(g)
+
+    def count_cell(g):
+        c = g.c
+        return getrefcount(c)
+
+    g = Slots()
+    g.c = Slots()
+    cells = [g.c]
+    slots = {0: g}
+    del g
+    sole_sum = count_sum(slots)
+    sole_cell = count_cell(slots[0])
+    sole_gradient = count_gradient(slots.pop(0, None))
+    return sole_sum, sole_cell, sole_gradient, len(cells)
+
+
+SOLE_SUM, SOLE_CELL, SOLE_GRADIENT, _ = _calibrate()
 
 
 def _node(edge):

@@ -33,9 +33,9 @@ def by_jump(root, given, meta, keep):
     order, key, leaves, numbers = tape
     s = TRACE.stretch
     for g in order:
+        if g.saved is RELEASED:
+            g.check_saved(0)
         if g.where:
-            if g.saved is RELEASED:
-                g.check_saved(0)
             for k, x in enumerate(g.saved):
                 if version_of(x) != g.versions[k]:
                     g.check_saved(k)
@@ -56,10 +56,13 @@ def by_jump(root, given, meta, keep):
         s.node = known.node
         results = []
         for place, kept in known.kept:
-            results.append((leaves[place], wrap(new_cell(kept, s), kept.meta)))
+            g = wrap(new_cell(kept, s), kept.meta)
+            if kept.version:
+                g._vc = [kept.version]
+            results.append((leaves[place], g))
     if not keep:
         for g in order:
-            if g.where:
+            if g.plan.frees:
                 g.saved = RELEASED
     for leaf, g in results:
         if leaf._grad is None:
@@ -103,11 +106,12 @@ def _walk(root):
 
 
 class _Kept:
-    __slots__ = ("meta", "slot")
+    __slots__ = ("meta", "slot", "version")
 
-    def __init__(self, cell):
-        self.slot = cell.slot
-        self.meta = cell.meta
+    def __init__(self, g):
+        self.slot = g._c.slot
+        self.meta = g._c.meta
+        self.version = version_of(g)
 
 
 def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
@@ -134,7 +138,7 @@ def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
         mark(s, BACKWARD)
         places = {id(x): i for i, x in enumerate(leaves)}
         node.edges[key] = _Way(
-            s.node, [(places[id(x)], _Kept(g._c)) for x, g in results], capture.recipe
+            s.node, [(places[id(x)], _Kept(g)) for x, g in results], capture.recipe
         )
     return results
 

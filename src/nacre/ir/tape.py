@@ -33,11 +33,15 @@ class SavedOutput:
 
 
 class Plan:
-    """What the grad_fns of one recorded operation have in common, each time it is recorded."""
+    """What the grad_fns of one recorded operation have in common, each time it is recorded.
 
-    __slots__ = ("attrs", "kind", "meta", "metas", "needs", "node", "numeric", "op", "where")
+    `where` tells what is saved: operands (numbers left out, they are always there), -1 the result,
+    below that what a composite keeps. `frees`: a backward that keeps no graph ends its use.
+    """
 
-    def __init__(self, op, node, attrs, meta, needs, metas, where=()):
+    __slots__ = ("attrs", "frees", "kind", "meta", "metas", "needs", "node", "numeric", "op", "where")
+
+    def __init__(self, op, node, attrs, meta, needs, metas, where=(), frees=False):
         self.op = op
         self.node = node
         self.attrs = attrs
@@ -45,6 +49,7 @@ class Plan:
         self.needs = needs
         self.metas = metas
         self.where = where
+        self.frees = frees or bool(where)
         self.kind = class_of(op.grad_name)
         self.numeric = any(isinstance(m, type) for m in metas)
 
@@ -158,7 +163,7 @@ class GradNode:
 
     def release(self):
         """Let go of what was saved."""
-        if self.where:
+        if self.plan.frees:
             self.saved = RELEASED
 
     # what users see
@@ -327,20 +332,21 @@ def attach(op, t, plans, node, operands, attrs, extras=()):
         plan = _plan(op, node, attrs, t._m, needs, operands)
         if plans is not None:
             plans[needs] = plan
+    return put_on_tape(t, plan, edges, operands, (t, *extras))
+
+
+def put_on_tape(t, plan, edges, operands, results):
+    """Give a tensor a grad_fn of a known plan; `results` are the values that its rule may read."""
     g = _new(plan.kind)
     g.plan = plan
     g.next = edges
-    g.hooks = None
-    g.outputs = None
-    g.trace_back = None
+    g.hooks = g.outputs = g.trace_back = None
     g.sequence = next(_sequence)
-    g.numbers = ()
-    if plan.numeric:
-        g.numbers = tuple([x for x in operands if not isinstance(x, Value)])
+    g.numbers = tuple([x for x in operands if not isinstance(x, Value)]) if plan.numeric else ()
     saved = []
     versions = []
     for i in plan.where:
-        x = operands[i] if i >= 0 else SavedOutput(t) if i == -1 else extras[-2 - i]
+        x = operands[i] if i >= 0 else SavedOutput(t) if i == -1 else results[-1 - i]
         saved.append(x)
         counter = x._vc
         versions.append(0 if counter is None else counter[0])
@@ -356,6 +362,6 @@ def attach(op, t, plans, node, operands, attrs, extras=()):
 def _plan(op, node, attrs, meta, needs, operands):
     metas = [x._m if isinstance(x, Value) else x.__class__ for x in operands]
     n = len(operands)
-    where = op.where(needs)
-    where = tuple([i for i in where if i < 0 or (i < n and isinstance(operands[i], Value))])
-    return Plan(op, node, attrs, meta, needs, metas, where)
+    read = op.where(needs)
+    where = tuple([i for i in read if i < 0 or (i < n and isinstance(operands[i], Value))])
+    return Plan(op, node, attrs, meta, needs, metas, where, bool(read))

@@ -586,6 +586,7 @@ def CopySlices(base, inner, t, edge):
         (edge is not None, *inner.needs[1:]),
         (m, *inner.metas[1:]),
         where=inner.where,
+        frees=inner.plan.frees,
     )
     node.saved = inner.saved
     node.versions = inner.versions

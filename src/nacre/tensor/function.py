@@ -90,6 +90,7 @@ class FunctionNode(GradNode):
             kept.append(SavedOutput(t, i) if own else t)
         self.places = places
         self.plan.where = tuple(range(len(kept)))
+        self.plan.frees = bool(kept)
         self.keep(kept)
 
     def _unpack(self, k):
