@@ -1,26 +1,28 @@
-"""Neural networks: modules, layers, losses, initialisation."""
+"""Neural networks: modules, layers, losses, initialisation.
 
-from nacre.nn import functional, init, parameter
-from nacre.nn.containers import Sequential
-from nacre.nn.layers.activation import ReLU
-from nacre.nn.layers.linear import Identity, Linear
-from nacre.nn.layers.loss import CrossEntropyLoss, MSELoss
-from nacre.nn.module import Module
+Example:
+    >>> net = nacre.nn.Sequential(nacre.nn.Linear(4, 8), nacre.nn.ReLU(), nacre.nn.Linear(8, 1))
+    >>> net(nacre.zeros(2, 4)).shape
+    torch.Size([2, 1])
+"""
+
+from nacre.nn import functional, init, parameter, utils
+from nacre.nn import layers as modules
+from nacre.nn.layers import *  # noqa: F403
+from nacre.nn.layers import __all__ as _layers
+from nacre.nn.lazy import LazyModuleMixin
 from nacre.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
+    *_layers,
     "Buffer",
-    "CrossEntropyLoss",
-    "Identity",
-    "Linear",
-    "MSELoss",
-    "Module",
+    "LazyModuleMixin",
     "Parameter",
-    "ReLU",
-    "Sequential",
     "UninitializedBuffer",
     "UninitializedParameter",
     "functional",
     "init",
+    "modules",
     "parameter",
+    "utils",
 ]

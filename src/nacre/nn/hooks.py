@@ -64,7 +64,7 @@ class Everywhere:
     on_module: OrderedDict = OrderedDict()
 
 
-# One list that is empty exactly while no module has hooks for calls in common: Module.__call__ asks it.
+# ANY is empty exactly while there are no hooks of all modules: Module.__call__ asks it.
 _tables = (
     Everywhere.forward_pre,
     Everywhere.forward,
@@ -106,8 +106,8 @@ def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
 
 
 _BOTH_KINDS = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please "
-    "use only one of them."
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
+    "Please use only one of them."
 )
 
 
@@ -133,7 +133,7 @@ def register_module_full_backward_hook(hook):
 
 
 def register_module_buffer_registration_hook(hook):
-    """Call `hook(module, name, buffer)` when a buffer is registered; what it returns replaces it."""
+    """Call `hook(module, name, buffer)` when a buffer is registered; it may replace it."""
     return add(Everywhere.on_buffer, hook)
 
 
@@ -172,8 +172,8 @@ class _Call:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     fail(
                         RuntimeError,
-                        "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but "
-                        f"got {changed}.",
+                        "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                        f"but got {changed}.",
                     )
                 self.args, self.kwargs = changed
             else:
@@ -288,6 +288,7 @@ class Bound:
         self.module = module
 
     def __call__(self, *args, **kwargs):
+        """Call the hook, with the module first if there is one."""
         if self.module is None:
             return self.hook(*args, **kwargs)
         return self.hook(self.module, *args, **kwargs)
@@ -311,9 +312,9 @@ def _partial(args, result, grad_fn):
     outputs = (result,) if isinstance(result, Value) else result
     if not _all_tensors(outputs):
         return (
-            "non-full backward hooks on a Module that does not return a single Tensor or a tuple of "
-            "Tensors is deprecated and will be removed in future versions. This hook will be missing "
-            f"some of the grad_output. {_USE_FULL}"
+            "non-full backward hooks on a Module that does not return a single Tensor or a tuple "
+            "of Tensors is deprecated and will be removed in future versions. This hook will be "
+            f"missing some of the grad_output. {_USE_FULL}"
         )
     if not _all_tensors(args):
         return (
@@ -324,8 +325,9 @@ def _partial(args, result, grad_fn):
     made = {id(r.grad_fn) for r in outputs if r.grad_fn is not None}
     if not made or (len(made) == 1 and id(grad_fn) not in made):
         return (
-            "a non-full backward hook when outputs are nested in python data structure is deprecated "
-            "and will be removed in future versions. This hook will be missing some grad_output."
+            "a non-full backward hook when outputs are nested in python data structure is "
+            "deprecated and will be removed in future versions. This hook will be missing some "
+            "grad_output."
         )
     if len(made) > 1:
         return (
@@ -336,9 +338,9 @@ def _partial(args, result, grad_fn):
     given = {id(a.grad_fn) for a in args if a.grad_fn is not None}
     if given != {id(f) for f, _ in grad_fn.next_functions}:
         return (
-            "a non-full backward hook when the forward contains multiple autograd Nodes is deprecated "
-            "and will be removed in future versions. This hook will be missing some grad_input. "
-            f"{_USE_FULL}"
+            "a non-full backward hook when the forward contains multiple autograd Nodes is "
+            "deprecated and will be removed in future versions. This hook will be missing some "
+            f"grad_input. {_USE_FULL}"
         )
     return None
 
@@ -437,9 +439,10 @@ class BackwardBoundary:
     def _without_inputs(self, outgoing):
         """No gradient leaves through an input, so the hooks run here."""
         warnings.warn(
-            "Full backward hook is firing when gradients are computed with respect to module outputs "
-            "since no inputs require gradients. See https://docs.pytorch.org/docs/main/generated/"
-            "torch.nn.Module.html#torch.nn.Module.register_full_backward_hook for more details.",
+            "Full backward hook is firing when gradients are computed with respect to module "
+            "outputs since no inputs require gradients. See "
+            "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+            "#torch.nn.Module.register_full_backward_hook for more details.",
             stacklevel=5,
         )
         for hook in self.hooks:

@@ -10,7 +10,7 @@ from nacre.base import scope
 from nacre.base.errors import fail, locate
 from nacre.ir.trace import Value
 from nacre.nn import hooks, state
-from nacre.nn.hooks import Everywhere
+from nacre.nn.hooks import ANY, Everywhere
 from nacre.nn.naming import OWN, blank, shown_in, typename
 from nacre.nn.parameter import Buffer, Parameter
 from nacre.nn.registry import KINDS, Registry, adopt, plain_state, replace
@@ -50,8 +50,8 @@ def _no_forward(self, *input):
 class Module:
     """The base class of all blocks of a network.
 
-    Parameters, buffers and other modules that are assigned to attributes are registered; calling the
-    module calls `forward` with its hooks.
+    Parameters, buffers and other modules that are assigned to attributes are registered; calling
+    the module calls `forward` with its hooks.
 
     Example:
         >>> class Twice(nacre.nn.Module):
@@ -95,6 +95,7 @@ class Module:
 
     # ---- the call -------------------------------------------------------------------------------
     def __call__(self, *args, **kwargs):
+        """Call `forward`, with the hooks before and after it."""
         running = _LOCAL.stack
         if not running:
             boundary()
@@ -105,7 +106,7 @@ class Module:
                 or self._forward_pre_hooks
                 or self._backward_hooks
                 or self._backward_pre_hooks
-                or hooks.ANY
+                or ANY
             ):
                 return hooks.call(self, args, kwargs)
             return self.forward(*args, **kwargs)
@@ -142,8 +143,8 @@ class Module:
             if value is not None:
                 fail(
                     TypeError,
-                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or "
-                    "None expected)",
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter "
+                    "or None expected)",
                     "wrap it in nn.Parameter, or write into the parameter with .copy_() or .data",
                 )
             self.register_parameter(name, None)
@@ -151,8 +152,8 @@ class Module:
             if value is not None:
                 fail(
                     TypeError,
-                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or "
-                    "None expected)",
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module "
+                    "or None expected)",
                 )
             own["_modules"][name] = _seen_by_hooks(Everywhere.on_module, self, name, None)
         elif name in own.get("_buffers", ()) or isinstance(value, Buffer):
@@ -174,8 +175,8 @@ class Module:
         if name in own.get("_parameters", ()):
             fail(
                 TypeError,
-                f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None "
-                "expected)",
+                f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or "
+                "None expected)",
             )
         if modules is None:
             fail(AttributeError, "cannot assign module before Module.__init__() call")
@@ -187,8 +188,8 @@ class Module:
         if value is not None and not isinstance(value, Value):
             fail(
                 TypeError,
-                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor "
-                "or None expected)",
+                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, "
+                "torch.Tensor or None expected)",
             )
         if isinstance(value, Buffer):
             persistent = value.persistent
@@ -251,8 +252,8 @@ class Module:
             if param._gf is not None and param.grad_fn is not None:
                 fail(
                     ValueError,
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
-                    f"created explicitly. To express '{name}' as a function of another Tensor, "
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must "
+                    f"be created explicitly. To express '{name}' as a function of another Tensor, "
                     "compute the value in the forward() method.",
                 )
             param = _seen_by_hooks(Everywhere.on_parameter, self, name, param)
@@ -269,8 +270,8 @@ class Module:
         if tensor is not None and not isinstance(tensor, Value):
             fail(
                 TypeError,
-                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
-                "required)",
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or "
+                "None required)",
             )
         self._buffers[name] = _seen_by_hooks(Everywhere.on_buffer, self, name, tensor)
         if persistent:
@@ -549,7 +550,7 @@ class Module:
         return hooks.add(self._forward_pre_hooks, hook, prepend, marks)
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
-        """Call `hook(module, args, output)` after `forward`; what it returns replaces the output."""
+        """Call `hook(module, args, output)` after `forward`; it may replace the output."""
         marks = (
             (self._forward_hooks_with_kwargs, with_kwargs),
             (self._forward_hooks_always_called, always_call),
@@ -574,8 +575,8 @@ class Module:
         if self._is_full_backward_hook is (not full):
             fail(
                 RuntimeError,
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. "
-                "Please use only one of them.",
+                "Cannot use both regular backward hooks and full backward hooks on a single "
+                "Module. Please use only one of them.",
             )
         self._is_full_backward_hook = full
 
@@ -733,4 +734,3 @@ def _seen_by_hooks(table, module, name, value):
         changed = hook(module, name, value)
         value = value if changed is None else changed
     return value
-

@@ -1,4 +1,4 @@
-"""Parameters and buffers: the tensors that a module owns, and those it will own once it knows more."""
+"""Parameters and buffers: the tensors a module owns, and those it will own once it knows more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _become(cls, data, requires_grad):
 
 
 class _ParameterType(type(Tensor)):
-    """Lets tensors of other classes be parameters too: those made by `Parameter(data)` of a subclass."""
+    """Lets tensors of other classes be parameters: those that `Parameter(data)` makes of them."""
 
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
@@ -50,8 +50,7 @@ class Parameter(Tensor, metaclass=_ParameterType):
         if not isinstance(data, Value):
             fail(
                 TypeError,
-                "Parameter() expects a Tensor as its data, but got "
-                f"{type(data).__name__}",
+                f"Parameter() expects a Tensor as its data, but got {type(data).__name__}",
                 "make a tensor of it first, for example with torch.tensor(data)",
             )
         if type(data) is Tensor or isinstance(data, Parameter):
@@ -148,10 +147,10 @@ class UninitializedTensorMixin:
         name = type(self).__name__
         fail(
             ValueError,
-            "Attempted to use an uninitialized parameter in a function. This error happens when you "
-            f"are using a `LazyModule` or explicitly manipulating `torch.nn.parameter.{name}` objects. "
-            "When using LazyModules Call `forward` with a dummy batch to initialize the parameters "
-            "before calling torch functions",
+            "Attempted to use an uninitialized parameter in a function. This error happens when "
+            f"you are using a `LazyModule` or explicitly manipulating `torch.nn.parameter.{name}` "
+            "objects. When using LazyModules Call `forward` with a dummy batch to initialize the "
+            "parameters before calling torch functions",
         )
 
     @_m.setter

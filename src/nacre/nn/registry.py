@@ -1,9 +1,10 @@
 """What a module registers by name, kept where attribute lookup finds it at once.
 
-PyTorch finds `layer.weight` by `__getattr__`, at the price of a failed lookup and three dictionaries.
-Here each registered value is also an entry of the instance dictionary. `_parameters`, `_buffers` and
-`_modules` stay the truth: they are dictionaries that repeat every change of theirs there. A
-dictionary that somebody else puts in their place is taken as it is, and served by `__getattr__`.
+PyTorch finds `layer.weight` by `__getattr__`, at the price of a failed lookup and three
+dictionaries. Here each registered value is also an entry of the instance dictionary. `_parameters`,
+`_buffers` and `_modules` stay the truth: they are dictionaries that repeat every change of theirs
+there. A dictionary that somebody else puts in their place is taken as it is, and served by
+`__getattr__`.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ def positional(args, destination, prefix, keep_vars):
     """The arguments of `state_dict` given by position, as was once done."""
     warnings.warn(
         "Positional args are being deprecated, use kwargs instead. Refer to "
-        "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
-        "details.",
+        "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict "
+        "for details.",
         FutureWarning,
         stacklevel=3,
     )
@@ -133,8 +133,8 @@ def _strangers(module, state, prefix, own):
 def _load_entry(module, name, key, target, value, assign, errors):
     if not isinstance(value, Value):
         errors.append(
-            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
-            f"from checkpoint but received {type(value)}"
+            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like '
+            f"object from checkpoint but received {type(value)}"
         )
         return
     if not is_lazy(target):
@@ -142,8 +142,8 @@ def _load_entry(module, name, key, target, value, assign, errors):
             value = value[0]
         if value.shape != target.shape:
             errors.append(
-                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
-                f"the shape in current model is {target.shape}."
+                f"size mismatch for {key}: copying a param with shape {value.shape} from "
+                f"checkpoint, the shape in current model is {target.shape}."
             )
             return
     try:
@@ -160,8 +160,8 @@ def _load_entry(module, name, key, target, value, assign, errors):
     except Exception as error:
         errors.append(
             f'While copying the parameter named "{key}", whose dimensions in the model are '
-            f"{target.size()} and whose dimensions in the checkpoint are {value.size()}, an exception "
-            f"occurred : {error.args}."
+            f"{target.size()} and whose dimensions in the checkpoint are {value.size()}, an "
+            f"exception occurred : {error.args}."
         )
 
 
