@@ -82,8 +82,10 @@ class GradNode:
         "versions",
     )
 
-    def __init__(self, op, node, attrs, meta, next_, needs, metas, numbers=(), where=()):
-        self.plan = Plan(op, node, attrs, meta, needs, metas, where)
+    def __init__(
+        self, op, node, attrs, meta, next_, needs, metas, numbers=(), where=(), frees=False
+    ):
+        self.plan = Plan(op, node, attrs, meta, needs, metas, where, frees)
         self.next = next_
         self.numbers = numbers
         self.saved = self.versions = ()
@@ -318,18 +320,18 @@ def attach(op, t, plans, node, operands, attrs, extras=()):
 
     `plans` keeps, under which operands need gradients, what is the same each time; None keeps none.
     """
-    edges = [
-        None
-        if not isinstance(x, Value)
-        else x._gf or (x if x._rg else None)
-        if x._v is None
-        else edge_of(x)
-        for x in operands
-    ]
-    needs = tuple([e is not None for e in edges])
+    edges = []
+    needs = 0
+    for x in operands:
+        e = None
+        if isinstance(x, Value):
+            e = edge_of(x) if x._v is not None else x._gf or (x if x._rg else None)
+        needs += needs + (e is not None)
+        edges.append(e)
     plan = None if plans is None else plans.get(needs)
     if plan is None:
-        plan = _plan(op, node, attrs, t._m, needs, operands)
+        flags = tuple([e is not None for e in edges])
+        plan = _plan(op, node, attrs, t._m, flags, operands)
         if plans is not None:
             plans[needs] = plan
     return put_on_tape(t, plan, edges, operands, (t, *extras))

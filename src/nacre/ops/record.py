@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nacre.ir.tape import attach, requires
+from nacre.ir.tape import attach, put_on_tape, requires
 from nacre.ir.trace import (
     TRACE,
     Capture,
@@ -132,19 +132,29 @@ class Operation:
 class Jump:
     """Where a function that was recorded operation by operation ended, to go there at once.
 
-    `kept` says where its results are, `recipe` what its numbers are from number `first` on, `leaves` has (number, slot) of the operands that entered with
-    it, `plans` what the grad_fns of its result have in common.
+    `kept` says where its results are, `recipe` what its numbers are from number `first` on, `leaves`
+    and `slots` as what its operands enter that have not before, `plans` what the grad_fns of its
+    result have in common.
     """
 
-    __slots__ = ("first", "kept", "leaves", "node", "plans", "recipe")
+    __slots__ = ("first", "kept", "leaves", "node", "plans", "recipe", "slots")
 
-    def __init__(self, node, kept, recipe, first, leaves=()):
+    def __init__(self, node, kept, recipe, first):
         self.node = node
         self.kept = kept
         self.recipe = recipe
         self.first = first
-        self.leaves = leaves
+        self.leaves: tuple = ()
+        self.slots: tuple = ()
         self.plans: dict = {}
+
+    def entered_with(self, nodes):
+        """The same jump from before the leaf nodes that lead to it."""
+        made = Jump(self.node, self.kept, self.recipe, self.first)
+        made.leaves = tuple([n.leaves - 1 for n in nodes])
+        made.slots = tuple([n.slot for n in nodes])
+        made.plans = self.plans
+        return made
 
 
 class Kept:
@@ -182,7 +192,51 @@ class Composite:
     kind = "composite"
 
     def __call__(self, *operands, attrs=None):
-        """Record it, op by op at first sight and as one jump afterwards."""
+        """Record it, op by op at first sight and as one jump afterwards.
+
+        Written flat, because this is what a step of training spends its time in: where all operands
+        are whole tensors and the way is known, it is followed here.
+        """
+        trace = TRACE
+        s = trace.stretch
+        edge = [self, attrs]
+        fresh = []
+        edges = []
+        needs = 0
+        for x in operands:
+            if not isinstance(x, Value) or x._v is not None:
+                break
+            c = x._c
+            if c.stretch is s:
+                edge.append(c.slot)
+            elif c.data is None or c.exposed or c.entered is not None or c in fresh:
+                break
+            else:
+                edge.append(x._m)
+                fresh.append(c)
+            g = x._gf
+            needs += needs
+            if g is not None:
+                needs += 1
+            elif x._rg:
+                g = x
+                needs += 1
+            edges.append(g)
+        else:
+            way = s.node.edges.get(tuple(edge))
+            if way is not None and not way.recipe:
+                if not needs or not trace.grad:
+                    return _arrive(s, way, fresh)[0]
+                plan = way.plans.get(needs)
+                if plan is not None:
+                    results = _arrive(s, way, fresh)
+                    t = results[0]
+                    put_on_tape(t, plan, edges, operands, results)
+                    return t
+        return self._recorded(operands, attrs)
+
+    def _recorded(self, operands, attrs):
+        """The same for any operands, and at first sight."""
         trace = TRACE
         way, results = jump(self, operands, attrs, self.body)
         t = results[0]
@@ -195,62 +249,49 @@ class Composite:
         return t
 
 
+def _arrive(s, way, fresh):
+    """Take a jump that has no numbers; the results."""
+    if fresh:
+        leaves = s.leaves
+        numbers = way.leaves
+        i = 0
+        for c in fresh:
+            leaves[numbers[i]] = (c.data, 0)
+            i += 1
+        s.node = way.node
+        slots = way.slots
+        i = 0
+        for c in fresh:
+            c.slot = slots[i]
+            c.stretch = s
+            i += 1
+    else:
+        s.node = way.node
+    results = []
+    for kept in way.kept:
+        results.append(wrap(new_cell(kept, s), kept.meta))
+    return results
+
+
 def jump(key, operands, attrs, body):
     """Run `body` on operands under no_grad, or go where it ended when it ran on these before.
 
     Returns (Jump or None, results).
     """
     s = TRACE.stretch
+    start = s.node
+    short = [key, attrs]
     edge = [key, attrs]
     numbers = []
     fresh = []
     for x in operands:
         if isinstance(x, Value):
-            c = x._c
-            if x._v is not None:
-                break
-            if c.stretch is s:
-                edge.append(c.slot)
-            elif is_fresh(c, s) and c not in fresh:
-                edge.append(x._m)
-                fresh.append(c)
-            else:
-                break
-        elif x is None:
-            edge.append(None)
-        else:
-            edge.append((x.current if type(x) is Symbol else x).__class__)
-            numbers.append(x)
-    else:
-        node = s.node
-        way = node.edges.get(tuple(edge))
-        if way is not None:
-            return way, follow(s, way, fresh, numbers)
-    return _entering(s, key, operands, attrs, body, (s.node, tuple(edge), fresh))
-
-
-def follow(s, way, fresh, numbers):
-    """Take a jump; the results."""
-    leaves = way.leaves
-    for c, (i, _) in zip(fresh, leaves, strict=True):
-        s.leaves[i] = (c.data, 0)
-    if way.recipe:
-        values = [r.evaluate(numbers) if type(r) is Symbol else r for r in way.recipe]
-        put_numbers(s, way.first, values)
-    s.node = way.node
-    for c, (_, slot) in zip(fresh, leaves, strict=True):
-        c.slot = slot
-        c.stretch = s
-    return [wrap(new_cell(kept, s), kept.meta) for kept in way.kept]
-
-
-def _entering(s, key, operands, attrs, body, shortcut):
-    """Bring every operand into the stretch first; then jump, or run the body."""
-    edge = [key, attrs]
-    numbers = []
-    for x in operands:
-        if isinstance(x, Value):
-            edge.append(slot_of(x, s))
+            whole = x._v is None and is_fresh(x._c, s)
+            slot = slot_of(x, s)
+            edge.append(slot)
+            short.append(x._m if whole else slot)
+            if whole:
+                fresh.append(slot)
         elif x is None:
             edge.append(None)
         else:
@@ -259,15 +300,17 @@ def _entering(s, key, operands, attrs, body, shortcut):
     node = s.node
     edge = tuple(edge)
     way = node.edges.get(edge)
-    if way is not None:
-        results = follow(s, way, (), numbers)
-    else:
+    if way is None:
         way, results = _run(s, node, edge, operands, numbers, attrs, body)
-    start, short, fresh = shortcut
+    else:
+        if way.recipe:
+            values = [r.evaluate(numbers) if type(r) is Symbol else r for r in way.recipe]
+            put_numbers(s, way.first, values)
+        results = _arrive(s, way, ())
     if way is not None and fresh and len(short) == len(edge):
-        leaves = [(n.leaves - 1, n.slot) for n in _between(start, node)]
-        if [slot for _, slot in leaves] == [c.slot for c in fresh]:
-            start.edges[short] = Jump(way.node, way.kept, way.recipe, way.first, leaves)
+        entered = _between(start, node)
+        if [n.slot for n in entered] == fresh:
+            start.edges[tuple(short)] = way.entered_with(entered)
     return way, results
 
 
