@@ -99,33 +99,27 @@ class Adam(Updater):
                 if kept and not isinstance(kept["step"], Value):
                     kept["step"] = full(float(kept["step"]), attrs=count_meta())
 
-    def _settings(self, group):
-        names = _AMSGRAD if group["amsgrad"] else _NAMES
-        decays = group["weight_decay"] != 0
-        return (
-            names,
-            decays and not group["decoupled_weight_decay"],
-            decays and bool(group["decoupled_weight_decay"]),
+    def _plan(self, group):
+        decay = float(group["weight_decay"])
+        shrinks = decay != 0 and bool(group["decoupled_weight_decay"])
+        settings = (
+            _AMSGRAD if group["amsgrad"] else _NAMES,
+            decay != 0 and not shrinks,
+            shrinks,
             bool(group["maximize"]),
         )
-
-    def _scalars(self, group, settings, count):
+        if shrinks:
+            decay = 1 - float(group["lr"]) * decay
         beta1, beta2 = group["betas"]
-        lr = float(group["lr"])
-        decay = float(group["weight_decay"])
-        return (
-            -lr / (1 - beta1**count),
-            1 - beta1,
-            beta2,
-            1 - beta2,
-            (1 - beta2**count) ** 0.5,
-            float(group["eps"]),
-            1 - lr * decay if settings[2] else decay,
-        )
+        return settings, (1 - beta1, beta2, 1 - beta2, float(group["eps"]), decay)
+
+    def _corrections(self, group, count):
+        beta1, beta2 = group["betas"]
+        return -float(group["lr"]) / (1 - beta1**count), (1 - beta2**count) ** 0.5
 
     def _update(self, settings, numbers, p, g, mean=None, square=None, largest=None):
         names, decays, shrinks, maximize = settings
-        rate, to_mean, beta2, to_square, correction, eps, decay = numbers
+        to_mean, beta2, to_square, eps, decay, rate, correction = numbers
         if maximize:
             g = ew.neg(g)
         if decays:

@@ -78,21 +78,18 @@ class SGD(Updater):
             group.setdefault("differentiable", False)
             group.setdefault("fused", False)
 
-    def _settings(self, group):
-        moving = group["momentum"] != 0
-        decays = group["weight_decay"] != 0
-        if not (moving or decays or group["maximize"]):
-            return _PLAIN
-        names = _BUFFER if moving else ()
-        return names, decays, bool(group["nesterov"]), bool(group["maximize"])
-
-    def _scalars(self, group, settings, count):
-        names, decays, _, _ = settings
+    def _plan(self, group):
+        momentum, decay, maximize = group["momentum"], group["weight_decay"], group["maximize"]
         rate = -float(group["lr"])
-        if not names and not decays:
-            return (rate,)
-        momentum = float(group["momentum"])
-        return rate, float(group["weight_decay"]), momentum, 1.0 - float(group["dampening"])
+        if not momentum and not decay and not maximize:
+            return _PLAIN, (rate,)
+        settings = (
+            _BUFFER if momentum != 0 else (),
+            decay != 0,
+            bool(group["nesterov"]),
+            bool(maximize),
+        )
+        return settings, (rate, float(decay), float(momentum), 1.0 - float(group["dampening"]))
 
     def _update(self, settings, numbers, p, g, b=None):
         names, decays, nesterov, maximize = settings

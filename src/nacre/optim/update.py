@@ -11,8 +11,7 @@ that share a cell are written one by one through `tensor/cell.py`.
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import chain, repeat, starmap
+from itertools import chain, starmap
 from operator import setitem
 
 import numpy as np
@@ -38,41 +37,40 @@ from nacre.tensor.cell import array_of, bump, copy_into, fill, still_exposed
 
 STEP = "optimizer_step"
 SLOW = "write one by one"
-_SLOT, _DATA, _ENTERED, _NONE = repeat("slot"), repeat("data"), repeat("entered"), repeat(None)
 
 
 class Way:
-    """Where a step ended: its state, the new slots, and which number goes to which place.
+    """Where a step ended: its state, and what the values in it are for.
 
-    `writes` says how often PyTorch writes each tensor in a step, which its version counts.
+    `slots` and `writes` go with the tensors that change: the new slot, and how often PyTorch writes
+    such a tensor in a step, which its version counts. `recipe` pairs the place of each number that
+    was recorded with its index among the numbers of a step.
     """
 
-    __slots__ = ("node", "places", "recipe", "slots", "writes")
+    __slots__ = ("node", "recipe", "slots", "writes")
 
-    def __init__(self, node, slots, writes, places, recipe):
+    def __init__(self, node, slots, writes, recipe):
         self.node = node
         self.slots = slots
         self.writes = writes
-        self.places = places
         self.recipe = recipe
 
 
 class Updater(Optimizer):
-    """An optimiser given by `_settings`, `_scalars` and `_update`.
+    """An optimiser given by `_plan` and `_update`.
 
-    `counted` says that the scalars depend on how many steps a parameter has seen, which is kept as
-    the tensor `state[p]["step"]`.
+    `counted` says that an update has numbers that depend on how many steps the parameter has seen;
+    that is kept as the tensor `state[p]["step"]`.
     """
 
     counted = False
-    _known: tuple = (None, 0)
 
-    def _settings(self, group) -> tuple:
-        """What shapes the update of a group; first the names of its buffers."""
+    def _plan(self, group) -> tuple:
+        """What shapes the update in a group (first the names of its buffers), and its numbers."""
         raise NotImplementedError
 
-    def _scalars(self, group, settings, count) -> tuple:
-        """The numbers of an update, as floats; `count` includes this step."""
+    def _corrections(self, group, count) -> tuple:
+        """Further numbers for a parameter that takes its `count`-th step."""
         raise NotImplementedError
 
     def _update(self, settings, numbers, p, g, *buffers) -> tuple:
@@ -98,18 +96,17 @@ class Updater(Optimizer):
 def _advance(self):
     """Take the step as one jump; False if some tensor must be written in another way."""
     s = TRACE.stretch
-    key: list = [STEP, type(self)]
+    key: list = [type(self)]
     numbers: list = []
     targets: list = []
+    items: list = []
     counts: list = []
-    missing: list = []
     counted = self.counted
     for group in self.param_groups:
-        settings = self._settings(group)
+        settings, shared = self._plan(group)
         key.append(settings)
+        numbers += shared
         names = settings[0]
-        if not counted:
-            numbers += self._scalars(group, settings, 0)
         last = -1
         for p in group["params"]:
             g = p._grad
@@ -134,14 +131,14 @@ def _advance(self):
                 if n != last:
                     last = n
                     base = len(numbers)
-                    numbers += self._scalars(group, settings, n + 1)
+                    numbers += self._corrections(group, n + 1)
                 key.append(base)
-            if not _buffers(p, state, names, s, key, targets, missing):
+            if not _buffers(p, state, names, s, key, targets, items):
                 return False
-    return not targets or _go(self, s, tuple(key), targets, numbers, counts, missing)
+    return not targets or _go(self, s, tuple(key), targets, numbers, items, counts)
 
 
-def _go(self, s, key, targets, numbers, counts, missing):
+def _go(self, s, key, targets, numbers, items, counts):
     """Follow the edge of a step; False if it leads nowhere."""
     node = s.node
     way = node.edges.get(key)
@@ -150,37 +147,32 @@ def _go(self, s, key, targets, numbers, counts, missing):
         s.node = node
     if way is SLOW:
         return False
-    cells = [t._c for t in targets]
-    data = [c.data for c in cells]
-    if None in data:
-        for c, before in zip(cells, data, strict=True):
-            if before is not None:
-                s.undo.append((c, before))
-                s.cells.append(c)
-            elif c.slot < 0:
-                s.cells.append(c)
-    else:
-        s.undo += zip(cells, data, strict=True)
-        s.cells += cells
-    for t, n in zip(targets, way.writes, strict=True):
+    place_of = s.numbers
+    for place, i in way.recipe:
+        place_of[place] = numbers[i]
+    cells, undo = s.cells, s.undo
+    changes = [(s, "node", way.node)]
+    for t, slot, writes in zip(targets, way.slots, way.writes):  # noqa: B905 - for speed
+        c = t._c
+        before = c.data
+        if before is not None:
+            undo.append((c, before))
+            cells.append(c)
+            changes += ((c, "slot", slot), (c, "data", None), (c, "entered", None))
+        else:
+            if c.slot < 0:
+                cells.append(c)
+            changes.append((c, "slot", slot))
         version = t._vc
         if version is None:
-            t._vc = [n]
+            t._vc = [writes]
         else:
-            version[0] += n
-    s.numbers.update(zip(way.places, map(numbers.__getitem__, way.recipe), strict=True))
-    changes = chain(
-        zip(cells, _SLOT, way.slots),  # noqa: B905 - the constants repeat for ever
-        zip(cells, _DATA, _NONE),  # noqa: B905
-        zip(cells, _ENTERED, _NONE),  # noqa: B905
-        ((s, "node", way.node),),
-    )
-    if counts or missing:
-        steps, items = _counted(s, counts)
-        items += missing
-        deque(chain(starmap(setattr, chain(changes, steps)), starmap(setitem, items)), maxlen=0)
+            version[0] += writes
+    if counts or items:
+        _step_counters(s, counts, changes, items)
+        any(chain(starmap(setattr, changes), starmap(setitem, items)))
     else:
-        deque(starmap(setattr, changes), maxlen=0)
+        any(starmap(setattr, changes))  # one call into C: no signal comes between
     return True
 
 
@@ -197,24 +189,28 @@ def _entered(t, s):
     return c.stretch is s
 
 
-def _buffers(p, state, names, s, key, targets, missing):
+def _buffers(p, state, names, s, key, targets, items):
     """Add the buffers of a parameter to the key; one that is missing is made beside it."""
     for name in names:
-        t = state.get(name)
-        if t is not None and t._c.data is None and t._c.stretch is not s:
-            failed = t._c.stretch
-            if failed is not None and failed.failure is not None:
-                t = None
+        t = _usable(state.get(name))
         if t is None:
             key.append(None)
             t = wrap(Cell(p._m, None, s), p._m)
-            missing.append((state, name, t))
+            items.append((state, name, t))
         elif (t._c.stretch is not s or t._v is not None) and not _entered(t, s):
             return False
         else:
             key.append(t._c.slot)
         targets.append(t)
     return True
+
+
+def _usable(t):
+    """A buffer; None if there is none, or the evaluation that was to make it failed."""
+    if t is None or t._c.data is not None:
+        return t
+    stretch = t._c.stretch
+    return None if stretch is not None and stretch.failure is not None else t
 
 
 def _count(state, s, counts):
@@ -231,20 +227,20 @@ def _count(state, s, counts):
     return n
 
 
-def _counted(s, counts):
-    """The changes that count a step, as attributes and as items to be set."""
-    triples = []
-    items = []
-    if counts:
-        meta = count_meta()
-        rows = np.array([n + 1 for _, _, n in counts], meta.dtype.np).reshape(-1, 1)
-        for (state, c, _), row in zip(counts, rows, strict=True):
-            if c is None:
-                items.append((state, "step", in_memory(Storage(row), meta)))
-            else:
-                s.undo.append((c, c.data))
-                triples.append((c, "data", Storage(row)))
-    return triples, items
+def _step_counters(s, counts, changes, items):
+    """Add to the changes those that count a step."""
+    if not counts:
+        return
+    meta = count_meta()
+    rows = np.array([n + 1 for _, _, n in counts], meta.dtype.np).reshape(-1, 1)
+    made = []
+    for (state, c, _), row in zip(counts, rows, strict=True):
+        if c is None:
+            made.append((state, "step", in_memory(Storage(row), meta)))
+        else:
+            s.undo.append((c, c.data))
+            changes.append((c, "data", Storage(row)))
+    items[:0] = made
 
 
 def count_meta():
@@ -255,8 +251,8 @@ def count_meta():
 def _first_sight(self, s, targets, numbers):
     """Record the step operation by operation; returns the way, or SLOW if it cannot be one."""
     trace = TRACE
-    grads = [p._grad for _, _, p, _, _ in _jobs(self)]
-    cells = [t._c for t in targets] + [g._c for g in grads]
+    jobs = list(_jobs(self))
+    cells = [t._c for t in targets] + [g._c for _, _, _, g, _ in jobs]
     if len(set(map(id, cells))) < len(cells):
         return SLOW
     node, first = s.node, len(s.cells)
@@ -265,67 +261,60 @@ def _first_sight(self, s, targets, numbers):
     outer = trace.capture, trace.grad
     trace.capture, trace.grad = capture, False
     results = []
-    writes = ()
+    writes: tuple = ()
     try:
-        for settings, base, p, g, buffers in _jobs(self):
+        for settings, places, p, g, buffers in jobs:
+            chosen = [symbols[i] for i in places]
             held = [None if b is None else proxy(b, s) for b in buffers]
-            results += self._update(
-                settings, symbols[base[0] : base[1]], proxy(p, s), proxy(g, s), *held
-            )
+            results += self._update(settings, chosen, proxy(p, s), proxy(g, s), *held)
             writes += self._writes(settings, None in buffers)
     finally:
         trace.capture, trace.grad = outer
-    made = [t._c for t in results]
     del s.cells[first:]
-    if trace.stretch is not s or not capture.valid or len(set(map(id, made))) < len(made):
+    if trace.stretch is not s or not _is_way(s, node, targets, results, capture):
         return SLOW
-    if not all(
-        c.stretch is s and c.slot >= node.slots and r._v is None and r._m is t._m
-        for r, c, t in zip(results, made, targets, strict=True)
-    ):
-        return SLOW
-    if any(type(x) is not Symbol or x.function is not None for x in capture.recipe):
-        return SLOW
-    slots = tuple([c.slot for c in made])
+    slots = tuple([t._c.slot for t in results])
     mark(s, (STEP, tuple([t._c.slot for t in targets]), slots))
-    places = tuple(range(node.numbers, node.numbers + len(capture.recipe)))
-    return Way(s.node, slots, writes, places, tuple([x.args for x in capture.recipe]))
+    recipe = [(node.numbers + k, x.args) for k, x in enumerate(capture.recipe)]
+    return Way(s.node, slots, writes, recipe)
+
+
+def _is_way(s, node, targets, results, capture):
+    """Whether every tensor gets a new value of its own, from numbers as they are given."""
+    if len({id(t._c) for t in results}) < len(results) or not capture.valid:
+        return False
+    for t, new in zip(targets, results, strict=True):
+        c = new._c
+        if c.stretch is not s or c.slot < node.slots or new._v is not None or new._m is not t._m:
+            return False
+    return all(type(x) is Symbol and x.function is None for x in capture.recipe)
 
 
 def _jobs(self):
-    """For each parameter with a gradient: settings, its numbers' place, itself, grad, buffers."""
+    """For each parameter with a gradient: settings, its numbers' places, itself, grad, buffers."""
     end = 0
     for group in self.param_groups:
-        settings = self._settings(group)
+        settings, shared = self._plan(group)
+        shared = range(end, end + len(shared))
+        end = shared.stop
+        own = range(0)
         last = -1
-        if not self.counted:
-            base = (end, end + len(self._scalars(group, settings, 0)))
-            end = base[1]
         for p in group["params"]:
             if p._grad is None:
                 continue
             state = self.state[p] if settings[0] else {}
-            if self.counted:
-                n = _steps(state)
-                if n != last:
-                    base = (end, end + len(self._scalars(group, settings, n + 1)))
-                    end = base[1]
-                    last = n
-            yield settings, base, p, p._grad, [_usable(state.get(name)) for name in settings[0]]
+            n = _steps(state) if self.counted else last
+            if n != last:
+                last = n
+                own = range(end, end + len(self._corrections(group, n + 1)))
+                end = own.stop
+            buffers = [_usable(state.get(name)) for name in settings[0]]
+            yield settings, (*shared, *own), p, p._grad, buffers
 
 
 def _steps(state):
     t = state.get("step")
     return 0 if t is None else int(array_of(t).item())
-
-
-def _usable(t):
-    """A buffer, or None if the evaluation that was to make it failed."""
-    if t is None:
-        return None
-    stretch = t._c.stretch
-    lost = t._c.data is None and stretch is not None and stretch.failure is not None
-    return None if lost else t
 
 
 # ---- one by one ---------------------------------------------------------------------------------
@@ -335,20 +324,22 @@ def _slowly(self):
     TRACE.grad = bool(self.defaults.get("differentiable"))
     try:
         for group in self.param_groups:
-            settings = self._settings(group)
             for p in group["params"]:
                 if p._grad is not None:
-                    _update_one(self, group, settings, p)
+                    _update_one(self, group, p)
     finally:
         TRACE.grad = before
 
 
-def _update_one(self, group, settings, p):
+def _update_one(self, group, p):
+    settings, numbers = self._plan(group)
     names = settings[0]
     state = self.state[p] if names else {}
-    n = _steps(state) + 1 if self.counted else 0
+    if self.counted:
+        n = _steps(state) + 1
+        numbers = (*numbers, *self._corrections(group, n))
     buffers = [_usable(state.get(name)) for name in names]
-    new, *values = self._update(settings, self._scalars(group, settings, n), p, p._grad, *buffers)
+    new, *values = self._update(settings, numbers, p, p._grad, *buffers)
     if self.counted:
         if "step" in state:
             fill(state["step"], n, "FillBackward0")
@@ -356,13 +347,13 @@ def _update_one(self, group, settings, p):
             meta = count_meta()
             state["step"] = in_memory(Storage(np.array([n], meta.dtype.np)), meta)
     writes = self._writes(settings, None in buffers)
-    for name, buffer, value, n in zip(names, buffers, values, writes[1:], strict=True):
+    for name, buffer, value, count in zip(names, buffers, values, writes[1:], strict=True):
         if buffer is None:
             state[name] = buffer = value.detach()
-            buffer._vc = [n]
+            buffer._vc = [count]
         else:
             copy_into(buffer, value)
-            _count_writes(buffer, n - 1)
+            _count_writes(buffer, count - 1)
     copy_into(p, new)
     _count_writes(p, writes[0] - 1)
 

@@ -1,4 +1,4 @@
-"""PyTorch's older names of types: `FloatTensor` and relatives, layouts, memory formats, `typename`."""
+"""PyTorch's older names of types, `FloatTensor` and relatives; layouts, formats, `typename`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class tensortype(type):
     dtype: dtypes.dtype
 
     def __call__(cls, *args: Any, device: Any = None) -> Tensor:
+        """A tensor of this size, or of this data."""
         if device is not None:
             Services.check_device(device)
         given = args[0] if len(args) == 1 else None
