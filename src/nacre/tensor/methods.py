@@ -333,9 +333,8 @@ def _warn_scalar():
 def _show(t):
     m = t._m
     g = t.grad_fn
-    return printing.tensor_text(
-        cell.array_of(t), m.dtype, t.requires_grad, None if g is None else g.name(), m.device
-    )
+    name = None if g is None else type(g).__name__
+    return printing.tensor_text(cell.array_of(t), m.dtype, t.requires_grad, name, m.device)
 
 
 Services.legacy = _legacy
