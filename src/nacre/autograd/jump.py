@@ -14,6 +14,7 @@ from nacre.ir.trace import (
     Capture,
     Symbol,
     Value,
+    enter,
     mark,
     new_cell,
     proxy,
@@ -26,83 +27,80 @@ BACKWARD = "backward"
 
 
 def by_jump(root, given, meta, keep):
-    """Go where backward over this tape led before; False if it must run node by node."""
-    tape = _walk(root)
-    if tape is None:
-        return False
-    order, key, leaves, numbers = tape
+    """Go where backward over this tape led before; False if it must run node by node.
+
+    The key says what the tape looks like: for each node what was recorded, where its edges lead, and
+    the values that it saved.
+    """
     s = TRACE.stretch
+    key = [BACKWARD]
+    order = [root]
+    places = {id(root): 0}
+    leaves = []
+    numbers = []
     for g in order:
-        if g.saved is RELEASED:
+        plan = g.plan
+        if g.hooks is not None or plan.key is None:
+            return False
+        key.append(plan.key)
+        if plan.numeric:
+            numbers += g.numbers
+        saved = g.saved
+        if saved is RELEASED:
             g.check_saved(0)
-        if g.where:
-            for k, x in enumerate(g.saved):
-                if version_of(x) != g.versions[k]:
-                    g.check_saved(k)
-                if isinstance(x, (float, int, bool)):
-                    continue
-                key.append(slot_of(x, s))
+        i = 0
+        for version in g.versions:
+            x = saved[i]
+            counter = x._vc
+            if version != (0 if counter is None else counter[0]):
+                g.check_saved(i)
+            c = x._c
+            key.append(c.slot if c.stretch is s and x._v is None else enter(x, s))
+            i += 1
+        for f in g.next:
+            if f is None:
+                continue
+            place = places.get(id(f))
+            if place is None:
+                place = places[id(f)] = len(places)
+                if isinstance(f, Value):
+                    if f._hooks:
+                        return False
+                    leaves.append(f)
+                    key.append(f._m)
+                elif f.__class__ is Port:
+                    return False
+                else:
+                    order.append(f)
+            key.append(place)
     if given is not None:
         key.append(slot_of(given, s))
     node = s.node
     key = tuple(key)
-    known = node.edges.get(key)
-    if known is None:
+    way = node.edges.get(key)
+    if way is None:
         results = _first_time(s, node, key, order, leaves, numbers, root, given, meta)
     else:
-        if known.recipe:
-            values = [r.evaluate(numbers) if type(r) is Symbol else r for r in known.recipe]
+        if way.recipe:
+            values = [r.evaluate(numbers) if type(r) is Symbol else r for r in way.recipe]
             put_numbers(s, node.numbers, values)
-        s.node = known.node
+        s.node = way.node
         results = []
-        for place, kept in known.kept:
-            g = wrap(new_cell(kept, s), kept.meta)
+        for place, kept in way.kept:
+            t = wrap(new_cell(kept, s), kept.meta)
             if kept.version:
-                g._vc = [kept.version]
-            results.append((leaves[place], g))
+                t._vc = [kept.version]
+            results.append((leaves[place], t))
     if not keep:
         for g in order:
             if g.plan.frees:
                 g.saved = RELEASED
-    for leaf, g in results:
+    for leaf, t in results:
         if leaf._grad is None:
-            leaf._grad = g
+            leaf._grad = t
         else:
-            accumulate(leaf, g, False)
+            accumulate(leaf, t, False)
     return True
-
-
-def _walk(root):
-    """The tape below a node: its nodes, a key of its structure, its leaves, its numbers."""
-    order = [root]
-    index = {id(root): 0}
-    key = [BACKWARD]
-    leaves = []
-    numbers = []
-    for g in order:
-        if g.hooks is not None or g.node is None:
-            return None
-        key.append(g.node)
-        if g.numbers:
-            numbers.extend(g.numbers)
-        for f in g.next:
-            if f is None:
-                key.append(None)
-                continue
-            place = index.get(id(f))
-            if place is None:
-                place = index[id(f)] = len(index)
-                if isinstance(f, Value):
-                    if f._hooks:
-                        return None
-                    leaves.append(f)
-                    key.append(f._m)
-                elif type(f) is Port:
-                    return None
-                else:
-                    order.append(f)
-            key.append(place)
-    return order, key, leaves, numbers
 
 
 class _Kept:

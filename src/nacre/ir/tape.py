@@ -10,7 +10,7 @@ import re
 from itertools import count
 
 from nacre.base.errors import fail
-from nacre.ir.trace import TRACE, Value, long_name, proxy, wrap
+from nacre.ir.trace import INFERENCE, TRACE, Value, long_name, proxy, wrap
 
 _sequence = count()
 _new = object.__new__
@@ -39,7 +39,20 @@ class Plan:
     below that what a composite keeps. `frees`: a backward that keeps no graph ends its use.
     """
 
-    __slots__ = ("attrs", "frees", "kind", "meta", "metas", "needs", "node", "numeric", "op", "where")
+    __slots__ = (
+        "attrs",
+        "frees",
+        "key",
+        "kind",
+        "meta",
+        "metas",
+        "name",
+        "needs",
+        "node",
+        "numeric",
+        "op",
+        "where",
+    )
 
     def __init__(self, op, node, attrs, meta, needs, metas, where=(), frees=False):
         self.op = op
@@ -50,8 +63,11 @@ class Plan:
         self.metas = metas
         self.where = where
         self.frees = frees or bool(where)
-        self.kind = class_of(op.grad_name)
+        names = getattr(op, "names", None)
+        self.name = op.grad_name if names is None else names(attrs, metas)
+        self.kind = class_of(self.name)
         self.numeric = any(isinstance(m, type) for m in metas)
+        self.key = None if node is None else (node, op.name, needs)
 
 
 def _shared(name):
@@ -171,7 +187,7 @@ class GradNode:
     # what users see
     def name(self) -> str:
         """Such as `AddmmBackward0`."""
-        return self.op.grad_name
+        return self.plan.name
 
     def short_name(self) -> str:
         """The name as errors give it: `Addmm`."""
@@ -334,6 +350,7 @@ def attach(op, t, plans, node, operands, attrs, extras=()):
         plan = _plan(op, node, attrs, t._m, flags, operands)
         if plans is not None:
             plans[needs] = plan
+            plan.key = plan
     return put_on_tape(t, plan, edges, operands, (t, *extras))
 
 
@@ -351,6 +368,8 @@ def put_on_tape(t, plan, edges, operands, results):
         x = operands[i] if i >= 0 else SavedOutput(t) if i == -1 else results[-1 - i]
         saved.append(x)
         counter = x._vc
+        if counter is INFERENCE:
+            _refuse_inference()
         versions.append(0 if counter is None else counter[0])
     g.saved = saved
     g.versions = versions
@@ -359,6 +378,16 @@ def put_on_tape(t, plan, edges, operands, results):
     if TRACE.anomaly:
         g.trace_back = TRACE.anomaly()
     return g
+
+
+def _refuse_inference():
+    fail(
+        RuntimeError,
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+        "`torch.inference_mode()`.",
+    )
 
 
 def _plan(op, node, attrs, meta, needs, operands):

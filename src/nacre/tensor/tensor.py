@@ -8,13 +8,14 @@ from itertools import count
 import numpy as np
 
 from nacre.autograd.gradients import run_backward
+from nacre.autograd.jump import by_jump
 from nacre.base import dtypes
 from nacre.base.dtypes import bool_, dtype, float64, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import Size, contiguous_strides, numel, wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_of
-from nacre.ir.trace import TRACE, Services, Storage, Symbol, Value, wrap
+from nacre.ir.trace import INFERENCE, TRACE, Services, Storage, Symbol, Value, wrap
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
 from nacre.tensor import cell, indexing
@@ -49,7 +50,6 @@ class Tensor(Value):
     _made = None
     _hooks = None
     _after = None
-    _inference = False
     names = None
     layout = "torch.strided"
     is_cuda = False
@@ -149,7 +149,7 @@ class Tensor(Value):
 
     def is_inference(self) -> bool:
         """Whether it was made in inference mode."""
-        return self._inference
+        return self._vc is INFERENCE
 
     def get_device(self) -> int:
         """The number of the device, -1 for the CPU."""
@@ -208,6 +208,12 @@ class Tensor(Value):
                 "only Tensors of floating point and complex dtype can require gradients",
                 f"this tensor has dtype {self._m.dtype}; convert it first, for example with .float()",
             )
+        if requires_grad and self._vc is INFERENCE and not TRACE.inference:
+            fail(
+                RuntimeError,
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
+                "clone it first: a copy made outside inference mode is an ordinary tensor",
+            )
         self._rg = bool(requires_grad)
         return self
 
@@ -265,6 +271,8 @@ class Tensor(Value):
 
     @property
     def _version(self) -> int:
+        if self._vc is INFERENCE:
+            fail(RuntimeError, "Inference tensors do not track version counter.")
         return version_of(self)
 
     def _is_view(self) -> bool:
@@ -299,6 +307,11 @@ class Tensor(Value):
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Compute gradients of this tensor and add them to the leaves' `.grad`."""
+        if gradient is None and inputs is None and not create_graph and not TRACE.anomaly:
+            g = self._gf
+            if g is not None and self._v is None and self._m.numel == 1 and type(g) is not Port:
+                if by_jump(g, None, self._m, retain_graph):
+                    return
         if inputs is not None:
             inputs = [inputs] if isinstance(inputs, Value) else list(inputs)
         run_backward([self], [gradient], retain_graph, create_graph, inputs)
