@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from sys import getrefcount
 
 import numpy as np
@@ -29,39 +30,40 @@ def allocate(dtype, n) -> Storage:
 
 
 class Ring:
-    """Buffers of one dtype and size, used again in turn once their values have died."""
+    """Buffers of one dtype and size, used again in turn once their values have died.
 
-    __slots__ = ("at", "dtype", "kept", "most", "n")
+    `next(ring.turn)` may be used if its reference count is IDLE and it was never exported.
+    """
+
+    __slots__ = ("dtype", "kept", "most", "n", "turn")
 
     def __init__(self, dtype, n):
         self.dtype = dtype
         self.n = n
-        self.kept: list = []
-        self.at = 0
         self.most = MOST_SMALL if n * dtype.itemsize <= SMALL else MOST_LARGE
+        self.kept: list = [allocate(dtype, n)]
+        self.turn = cycle(self.kept)
 
     def take(self) -> Storage:
         """A buffer that nobody else holds; its contents are undefined."""
-        kept = self.kept
-        for _ in range(TRIES):
-            if not kept:
-                break
-            at = self.at
-            self.at = at + 1 if at + 1 < len(kept) else 0
-            storage = kept[at]
+        for _ in range(min(TRIES, len(self.kept))):
+            storage = next(self.turn)
             if getrefcount(storage) == IDLE and not storage.exported:
                 return storage
-        storage = allocate(self.dtype, self.n)
-        if len(kept) < self.most:
-            kept.append(storage)
-        else:
-            kept[self.at] = storage
-        return storage
+        if len(self.kept) >= self.most:
+            del self.kept[0]
+        self.kept.append(allocate(self.dtype, self.n))
+        self.turn = cycle(self.kept)
+        for _ in range(len(self.kept) - 1):
+            next(self.turn)
+        return next(self.turn)
 
 
 def _idle():
-    kept = [allocate(np.dtype(np.float32), 1)]
-    storage = kept[0]
+    ring = Ring(np.dtype(np.float32), 1)
+    next(ring.turn)
+    next(ring.turn)
+    storage = next(ring.turn)
     return getrefcount(storage)
 
 

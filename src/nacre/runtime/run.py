@@ -53,14 +53,13 @@ def evaluate(trace=None):
     if node is ROOT:
         return
     with LOCK:
-        cells = s.cells
-        counts = tuple(map(getrefcount, cells))
+        counts = tuple(map(getrefcount, s.cells))
         executable = node.quick if node.refs == counts else _select(s, node, counts)
         try:
-            executable.sights += 1
-            if executable.hot is None and executable.sights >= config.HOT:
-                executable.hot = compiled(executable, s)
-            if executable.hot and executable.hot.run(trace, s):
+            hot = executable.hot
+            if hot is None:
+                hot = _warmed(executable, s)
+            if hot and hot.run(trace, s):
                 return
             results = _cold(executable, s)
         except KeyboardInterrupt:
@@ -70,11 +69,20 @@ def evaluate(trace=None):
             raise
         triples = []
         for (i, _), storage in zip(executable.outs, results, strict=True):
-            c = cells[i]
+            c = s.cells[i]
             triples.append((c, "data", storage))
             triples.append((c, "stretch", None))
         triples.append((trace, "stretch", Stretch()))
         commit(triples)
+        s.cells = ()
+
+
+def _warmed(executable, s):
+    """Compile an executable that has been seen often enough."""
+    executable.sights += 1
+    if executable.sights >= config.HOT:
+        executable.hot = compiled(executable, s)
+    return executable.hot
 
 
 def commit(triples):

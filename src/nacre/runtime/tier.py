@@ -22,7 +22,7 @@ from nacre.ir.trace import Storage, Stretch
 from nacre.runtime import backend
 from nacre.runtime.fuse import FALLIBLE, Graph, Lowering, schedule
 from nacre.runtime.interpreter import shaped
-from nacre.runtime.memory import ARENA, POOL, Places, dense
+from nacre.runtime.memory import ARENA, IDLE, POOL, Places, dense
 
 _ndarray = np.ndarray
 
@@ -126,12 +126,10 @@ class Hot:
         self.floats = (ctypes.c_double * table.next).from_buffer(self.words)
         self.arena_word = table.arena
         self.arena_size = table.places.size
-        self.first_out = table.outs[0] if table.outs else 0
-        self.last_out = self.first_out + len(table.outs)
-        leaves = [(word, graph.nodes[root]) for root, word in table.leaves.items()]
-        self.leaf_words = tuple([word for word, _ in leaves])
-        self.leaf_sizes = tuple([node.meta.dtype.itemsize for _, node in leaves])
-        self.leaf_numbers = tuple([node.leaves - 1 for _, node in leaves])
+        self.leaves = [
+            (word, graph.nodes[root].leaves - 1, graph.nodes[root].meta.dtype.itemsize)
+            for root, word in table.leaves.items()
+        ]
         self.float_words = []
         self.int_words = []
         for x, word in table.numbers.items():
@@ -143,6 +141,10 @@ class Hot:
             else:
                 self.words[word] = x.value
         self.cells_of = _getter([out.cell for out in self.outputs])
+        self.targets = [
+            (word, out.ring, *(out.donor or (-1, -1)))
+            for word, out in zip(table.outs, self.outputs, strict=True)
+        ]
 
     def _outputs(self, graph, places, table, s):
         found = []
@@ -186,9 +188,9 @@ class Hot:
             target = kit.Operand(word, meta.dtype, tuple(meta.shape), meta.strides)
             lowering.copy_out(slot, target, segments.builder)
         segments.cut()
-        self.parts = segments.parts
+        self.parts = segments.parts or [_nothing]
         # The last part cannot fail, so that it runs in the same call as the commit.
-        self.safe = len(self.parts) > before
+        self.safe = len(segments.parts) > before
         for out in self.outputs:
             if out.donor is not None and not (self.safe and places.written[out.slot] > last):
                 out.donor = None
@@ -233,64 +235,74 @@ class Hot:
             return False
         self.busy = True
         try:
-            return self._run(trace, s)
+            words, leaves = self.words, s.leaves
+            for word, i, size in self.leaves:
+                storage, offset = leaves[i]
+                address = storage._address or storage.address()
+                words[word] = address + offset * size if offset else address
+            for word, i in self.float_words:
+                self.floats[word] = s.numbers[i]
+            for word, i in self.int_words:
+                words[word] = s.numbers[i]
+            if self.arena_size:
+                ARENA.reserve(self.arena_size)
+                words[self.arena_word] = ARENA.address
+            results = []
+            for word, ring, leaf, entry in self.targets:
+                storage = None
+                if entry >= 0:
+                    storage, offset = leaves[leaf]
+                    if (
+                        getrefcount(storage) != GIVEN_UP
+                        or storage.exported
+                        or offset
+                        or s.undo[entry][1] is not storage
+                    ):
+                        storage = None
+                if storage is None:
+                    storage = next(ring.turn)
+                    if getrefcount(storage) != IDLE or storage.exported:
+                        storage = None
+                        storage = ring.take()
+                words[word] = storage._address
+                results.append(storage)
+            storage = None
+            return self._finish(trace, s, results)
         finally:
             self.busy = False
 
-    def _run(self, trace, s):
-        words, leaves, numbers = self.words, s.leaves, s.numbers
-        for word, i, size in zip(self.leaf_words, self.leaf_numbers, self.leaf_sizes, strict=True):
-            storage, offset = leaves[i]
-            words[word] = (storage._address or storage.address()) + offset * size
-        for word, i in self.float_words:
-            self.floats[word] = numbers[i]
-        for word, i in self.int_words:
-            words[word] = numbers[i]
-        if self.arena_size:
-            ARENA.reserve(self.arena_size)
-            words[self.arena_word] = ARENA.address
-        results = []
-        for out in self.outputs:
-            donor = out.donor
-            if donor is not None:
-                storage = leaves[donor[0]][0]
-                if (
-                    getrefcount(storage) == GIVEN_UP
-                    and s.undo[donor[1]][1] is storage
-                    and not storage.exported
-                    and not leaves[donor[0]][1]
-                ):
-                    results.append(storage)
-                    continue
-            results.append(out.ring.take())
-        storage = None
-        words[self.first_out : self.last_out] = [r._address for r in results]
+    def _finish(self, trace, s, results):
+        """Run the parts; the last one in the same call that commits, if it cannot fail."""
         cells = self.cells_of(s.cells)
         commits = (
             starmap(setattr, zip(cells, _DATA, results)),  # noqa: B905 - the names repeat for ever
             starmap(setattr, zip(cells, _STRETCH, _NONE)),  # noqa: B905
             starmap(setattr, ((trace, "stretch", Stretch()),)),
         )
-        parts = self.parts
-        if self.safe:
-            for part in parts[:-1]:
-                if not self._step(part, leaves, numbers, results):
-                    return False
-            function, *arguments = parts[-1].call(self.address)
-            deque(chain(starmap(function, (arguments,)), *commits), maxlen=0)
-            return True
+        *parts, last = self.parts
         for part in parts:
-            if not self._step(part, leaves, numbers, results):
+            if not self._step(part, s, results):
                 return False
-        deque(chain(*commits), maxlen=0)
+        if self.safe:
+            function, *arguments = last.call(self.address)
+            deque(chain(starmap(function, (arguments,)), *commits), maxlen=0)
+        elif self._step(last, s, results):
+            deque(chain(*commits), maxlen=0)
+        else:
+            return False
+        s.cells = ()
         return True
 
-    def _step(self, part, leaves, numbers, results) -> bool:
+    def _step(self, part, s, results) -> bool:
         if callable(part):
-            part(leaves, numbers, results)
+            part(s.leaves, s.numbers, results)
             return True
         self.words[0] = 0
         return not part.run(self.address)
+
+
+def _nothing(leaves, numbers, results):
+    """The only part of a stretch that computes nothing, of empty tensors alone."""
 
 
 def _calibrated():
