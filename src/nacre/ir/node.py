@@ -20,7 +20,8 @@ MARK = "mark"
 class Meta:
     """What is known of a value before it is computed; interned, so compare with `is`.
 
-    Attributes: shape (Size), strides (in elements), dtype, device, numel, contiguous.
+    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous; `as_leaf`
+    is the key of the edge by which a value laid out so enters a stretch.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Meta:
         "dtype",
         "nbytes",
         "numel",
+        "rank",
         "shape",
         "strides",
     )
@@ -41,6 +43,7 @@ class Meta:
         self.dtype = dtype
         self.device = device
         self.numel = prod(shape)
+        self.rank = len(self.shape)
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize
         self.contiguous = is_contiguous(tuple(shape), strides)

@@ -174,9 +174,12 @@ mse_ = _difference_loss(
 l1_ = _difference_loss("l1_loss", "MeanBackward0", abs_, sign)
 
 
+_REDUCED = {name: (("reduction", name),) for name in ("mean", "sum", "none")}
+
+
 def mse_loss(x, y, reduction="mean"):
     """The mean (or sum, or each) of squared differences."""
-    return mse_(x, y, attrs=(("reduction", reduction),))
+    return mse_(x, y, attrs=_REDUCED[reduction])
 
 
 # ---- classification -----------------------------------------------------------------------------

@@ -367,6 +367,7 @@ def _rows(x):
 
 
 def _linear_body(x, weight, bias=None):
+    _check_linear(x._m, weight._m)
     out = mm(_rows(x), view.transpose2(weight))
     if bias is not None:
         out = add(out, bias)
@@ -446,9 +447,17 @@ linear_folded_plain = _linear(
 
 def linear(x, weight, bias=None):
     """x @ weight.T + bias, over the last dimension of x."""
-    m, w = x._m, weight._m
-    if len(m.shape) == 1 or len(w.shape) != 2:
+    rank = x._m.rank
+    if rank == 1 or weight._m.rank != 2:
         return _linear_rare(x, weight, bias)
+    if rank == 2:
+        return linear_plain(x, weight) if bias is None else linear_bias(x, weight, bias)
+    if bias is None:
+        return linear_folded_plain(x, weight)
+    return linear_folded(x, weight, bias)
+
+
+def _check_linear(m, w):
     if m.shape[-1:] != w.shape[1:]:
         rows = prod(m.shape[:-1])
         fail(
@@ -458,11 +467,6 @@ def linear(x, weight, bias=None):
             f"the input has shape {tuple(m.shape)}; its last dimension must be {w.shape[1]}",
         )
     _same_dtype(m, w)
-    if len(m.shape) == 2:
-        return linear_plain(x, weight) if bias is None else linear_bias(x, weight, bias)
-    if bias is None:
-        return linear_folded_plain(x, weight)
-    return linear_folded(x, weight, bias)
 
 
 def _linear_rare(x, weight, bias):

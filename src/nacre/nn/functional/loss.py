@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 from nacre.base.errors import fail
+from nacre.ir.trace import Value
 from nacre.nn.functional.activation import need_tensor
 from nacre.ops import elementwise as ew
 from nacre.ops import loss, loss_robust, view
@@ -36,6 +37,8 @@ def _reduction(size_average, reduce, reduction):
 
 def _check_pair(name, input, target):
     """Two tensors that are compared element by element; other sizes warn, as they broadcast."""
+    if isinstance(input, Value) and isinstance(target, Value) and input._m is target._m:
+        return
     need_tensor(name, input)
     need_tensor(name, target, 2, "target")
     if target._m.shape != input._m.shape:
