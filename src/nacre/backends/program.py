@@ -8,6 +8,7 @@ from FIRST_SLOT on hold addresses of arrays, and scalars.
 from __future__ import annotations
 
 from array import array
+from functools import partial
 
 import numpy as np
 
@@ -143,7 +144,7 @@ class Program:
     A program owns its scratch memory: two threads may run it at once only if they take turns.
     """
 
-    __slots__ = ("_at", "_memory", "_scratch", "_words", "brief", "ncalls", "shared")
+    __slots__ = ("_at", "_brief", "_memory", "_scratch", "_words", "brief", "ncalls", "shared")
 
     def __init__(self, calls, scratch: int = 0):
         self.ncalls = len(calls)
@@ -165,22 +166,29 @@ class Program:
         for i, place in enumerate(places):
             self._words[4 * i + 1] = start + 8 * place
         self.brief = work < BRIEF
+        self._brief: tuple | None = None
         self._memory = np.empty(scratch + 64 if scratch else 0, np.uint8)
         self._scratch = (self._memory.ctypes.data + 63) // 64 * 64 if scratch else 0
 
     def run(self, tab: int) -> int:
         """Run on the table at this address; the status."""
-        function, *arguments = self.call(tab)
-        return function(*arguments)
+        return self.call(tab)()
 
-    def call(self, tab: int) -> tuple:
-        """What `run` calls, as (function, arguments...), for a caller that does more in one go."""
+    def call(self, tab: int):
+        """`run` on this table as a function without arguments, to be called at once.
+
+        For a caller that goes on in the same call into C.
+        """
+        if self._brief is not None and self._brief[0] == tab:
+            return self._brief[1]
         native = threads.POOL.native or threads.functions()
         if self.brief:
-            return native.drive_briefly, tab, self._at, self.ncalls, 0, self._scratch
+            made = partial(native.drive_briefly, tab, self._at, self.ncalls, 0, self._scratch)
+            self._brief = (tab, made)
+            return made
         pool = 0
         if self.shared:
             pool = threads.POOL.address or threads.POOL.start()
             if threads.POOL.sleeping:
                 threads.POOL.wake()
-        return native.drive, tab, self._at, self.ncalls, pool, self._scratch
+        return partial(native.drive, tab, self._at, self.ncalls, pool, self._scratch)

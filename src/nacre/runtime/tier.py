@@ -10,8 +10,8 @@ import ctypes
 import warnings
 from collections import deque
 from dataclasses import dataclass
-from itertools import chain, repeat, starmap
-from operator import itemgetter
+from itertools import chain
+from operator import call, itemgetter
 from sys import getrefcount
 
 import numpy as np
@@ -141,6 +141,9 @@ class Hot:
             else:
                 self.words[word] = x.value
         self.cells_of = _getter([out.cell for out in self.outputs])
+        count = len(self.outputs)
+        self.changed = (*["data"] * count, *["stretch"] * count, "stretch")
+        self.nothings = (None,) * count
         self.targets = [
             (word, out.ring, *(out.donor or (-1, -1)))
             for word, out in zip(table.outs, self.outputs, strict=True)
@@ -188,7 +191,7 @@ class Hot:
             target = kit.Operand(word, meta.dtype, tuple(meta.shape), meta.strides)
             lowering.copy_out(slot, target, segments.builder)
         segments.cut()
-        self.parts = segments.parts or [_nothing]
+        *self.firsts, self.last = segments.parts or [_nothing]
         # The last part cannot fail, so that it runs in the same call as the commit.
         self.safe = len(segments.parts) > before
         for out in self.outputs:
@@ -274,22 +277,20 @@ class Hot:
     def _finish(self, trace, s, results):
         """Run the parts; the last one in the same call that commits, if it cannot fail."""
         cells = self.cells_of(s.cells)
-        commits = (
-            starmap(setattr, zip(cells, _DATA, results)),  # noqa: B905 - the names repeat for ever
-            starmap(setattr, zip(cells, _STRETCH, _NONE)),  # noqa: B905
-            starmap(setattr, ((trace, "stretch", Stretch()),)),
+        changes = map(
+            setattr,
+            (*cells, *cells, trace),
+            self.changed,
+            (*results, *self.nothings, Stretch()),
         )
-        *parts, last = self.parts
-        for part in parts:
+        for part in self.firsts:
             if not self._step(part, s, results):
                 return False
         if self.safe:
-            function, *arguments = last.call(self.address)
-            deque(chain(starmap(function, (arguments,)), *commits), maxlen=0)
-        elif self._step(last, s, results):
-            deque(chain(*commits), maxlen=0)
-        else:
+            changes = chain(map(call, (self.last.call(self.address),)), changes)
+        elif not self._step(self.last, s, results):
             return False
+        deque(changes, maxlen=0)
         s.cells = ()
         return True
 
@@ -316,7 +317,6 @@ def _calibrated():
 
 
 GIVEN_UP = _calibrated()
-_DATA, _STRETCH, _NONE = repeat("data"), repeat("stretch"), repeat(None)
 
 
 def _getter(indices):
