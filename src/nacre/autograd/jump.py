@@ -62,14 +62,18 @@ def by_jump(root, given, meta, keep):
                 continue
             place = places.get(id(f))
             if place is None:
+                if f.__class__ is Port:
+                    key.append(f.index)
+                    f = f.node
+                    if id(f) in places:
+                        key.append(places[id(f)])
+                        continue
                 place = places[id(f)] = len(places)
                 if isinstance(f, Value):
                     if f._hooks:
                         return False
                     leaves.append(f)
                     key.append(f._m)
-                elif f.__class__ is Port:
-                    return False
                 else:
                     order.append(f)
             key.append(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 
-from nacre.ir.trace import TRACE
+from nacre.ir.trace import TRACE, set_inference
 
 
 class _Mode:
@@ -52,7 +52,7 @@ class _Fixed(_Mode):
 
     def __enter__(self):
         self._before = TRACE.grad
-        TRACE.grad = self._to
+        TRACE.grad = self._to and not TRACE.inference
         return self
 
     def __exit__(self, *exc):
@@ -71,7 +71,7 @@ class no_grad(_Fixed):
 
 
 class enable_grad(_Fixed):
-    """Record gradients inside, also within `no_grad`."""
+    """Record gradients inside, also within `no_grad`; never in inference mode."""
 
     _to = True
 
@@ -120,13 +120,13 @@ class inference_mode(_Mode):
 
     def __enter__(self):
         self._before = (TRACE.grad, TRACE.inference)
-        TRACE.inference = self._to
-        if self._to:
-            TRACE.grad = False
+        set_inference(self._to)
+        TRACE.grad = not self._to
         return self
 
     def __exit__(self, *exc):
-        TRACE.grad, TRACE.inference = self._before
+        TRACE.grad, inference = self._before
+        set_inference(inference)
 
 
 def is_grad_enabled() -> bool:

@@ -120,8 +120,39 @@ def wrap(cell, meta, offset=None):
     t._m = meta
     t._gf = None
     t._rg = False
-    t._vc = None
+    t._vc = None if _inferring is None else _inferring()
     return t
+
+
+class _NoVersions:
+    """The version counter of what is made in inference mode: it stays 0."""
+
+    __slots__ = ()
+
+    def __getitem__(self, i):
+        return 0
+
+    def __setitem__(self, i, version):
+        pass
+
+
+INFERENCE = _NoVersions()
+_inferring = None  # a function that tells whether this thread is in inference mode, if any is
+_threads_inferring = 0
+
+
+def _counter_here():
+    return INFERENCE if TRACE.inference else None
+
+
+def set_inference(on):
+    """Enter or leave inference mode on this thread."""
+    global _inferring, _threads_inferring
+    if on is TRACE.inference:
+        return
+    TRACE.inference = on
+    _threads_inferring += 1 if on else -1
+    _inferring = _counter_here if _threads_inferring else None
 
 
 def in_memory(storage, meta):

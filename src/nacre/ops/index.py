@@ -16,9 +16,13 @@ from nacre.ops.rules import common_dtype, device_of
 from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
 
 
-def _index_dtype(name, index):
+def _index_dtype(name, index, words):
     if index.dtype not in (int64, int32):
-        fail(RuntimeError, f"{name}(): Expected dtype int64 for index")
+        fail(
+            RuntimeError,
+            f"{name}(): Expected dtype {words} for index",
+            "convert it with .long()",
+        )
 
 
 def _out_of_bounds(index, size):
@@ -31,7 +35,7 @@ def _out_of_bounds(index, size):
 
 # ---- reading ------------------------------------------------------------------------------------
 def _gather_infer(attrs, x, index):
-    _index_dtype("gather", index)
+    _index_dtype("gather", index, "int32/int64")
     if len(x.shape) != len(index.shape) and x.shape and index.shape:
         fail(
             RuntimeError,
@@ -177,7 +181,7 @@ min_along = _extreme_along("min")
 # ---- writing ------------------------------------------------------------------------------------
 def _scatter_infer(attrs, base, index, value):
     dim, mode = attrs
-    _index_dtype("scatter", index)
+    _index_dtype("scatter", index, "int64")
     if base.dtype is not value.dtype:
         fail(RuntimeError, "scatter(): Expected self.dtype to be equal to src.dtype")
     for d, k in enumerate(index.shape):
@@ -236,22 +240,20 @@ def _scatter_samples():
     each = [
         sample(f32(2, 3), 1, _places(2, 2, high=3), f32(2, 2)),
         sample(f32(3, 2), 0, i64(1, 2, data=(2, 0)), f32(1, 2)),
-        sample(f64(2, 3), -1, i64(2, 2, data=(0, 1, 2, 0)), f64(2, 3)),
-        sample(f32(3, 2, layout="turned"), 0, i64(1, 2, data=(1, 2)), f32(2, 2)),
+        sample(f64(2, 3), -1, i64(2, 3, data=(0, 1, 2, 2, 0, 1)), f64(2, 3)),
+        sample(f32(3, 2, layout="turned"), 0, i64(1, 2, data=(1, 2)), f32(1, 2)),
+        sample(f32(3, 2), 0, i64(1, 2, data=(1, 2)), f32(2, 2, fixed=True)),
         sample(f32(3), 0, i64(0), f32(0)),
         sample(i64(4), 0, i64(data=(3, 1)), i64(2)),
         sample(i32(4), 0, i64(data=(3, 1)), i32(2)),
     ]
     added = [s.by("torch.scatter_add", "Tensor.scatter_add", "Tensor.scatter_add_") for s in each]
     twice = sample(f32(3), 0, i64(data=(1, 1, 2)), f32(3))
-    number = sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), 5.0)
     return [
         *each,
         *added,
         twice.by("torch.scatter_add", "Tensor.scatter_add_"),
-        number,
         sample(f32(), 0, i64(data=(0,)), f32(1)),
-        sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), value=2),
     ]
 
 
@@ -276,8 +278,37 @@ scatter = Operation(
     exact=True,
     torch=("torch.scatter", "Tensor.scatter", "Tensor.scatter_", "torch.scatter_add",
            "Tensor.scatter_add", "Tensor.scatter_add_"),
+    names=lambda attrs, metas: f"Scatter{'Add' if attrs[1] == 'add' else ''}Backward0",
     samples=_scatter_samples,
     errors=_scatter_errors,
+)
+
+
+def _scatter_value_body(base, index, value, dim):
+    filled = full(value, attrs=meta_of(tuple(index._m.shape), base._m.dtype))
+    return scatter(base, index, filled, attrs=(dim, "set"))
+
+
+def _scatter_value_grad(ctx, g):
+    index = ctx[1]
+    zeros = full(0, attrs=meta_of(tuple(index._m.shape), g._m.dtype, None, g._m.device))
+    dim = dict(ctx.attrs)["dim"]
+    return scatter(g, index, zeros, attrs=(dim, "set")), None, None
+
+
+scatter_value = Composite(
+    "scatter_value",
+    _scatter_value_body,
+    _scatter_value_grad,
+    ((1,), (), ()),
+    grad_name="ScatterBackward1",
+    torch=("torch.scatter", "Tensor.scatter", "Tensor.scatter_"),
+    samples=lambda: [
+        sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), 5.0),
+        sample(f32(2, 3), 1, i64(2, 1, data=(1, 2)), value=2),
+        sample(i64(3), 0, i64(2, data=(1, 2)), 4),
+        sample(f32(3, 2, layout="turned"), 0, i64(1, 2, data=(1, 2)), 0.5),
+    ],
 )
 
 
@@ -290,12 +321,16 @@ def spread_index(index, dim, shape):
 
 def _index_select_body(x, index, dim):
     m = x._m
+    if not m.shape:
+        return view.clone(view.reshape(_index_select_body(view.reshape(x, (1,)), index, 0), ()))
     shape = (*m.shape[:dim], index._m.numel, *m.shape[dim + 1 :])
     return gather_along(x, spread_index(index, dim, shape), attrs=dim)
 
 
 def _index_select_grad(ctx, g):
     m = ctx.metas[0]
+    if not m.shape:
+        return g, None
     dim = dict(ctx.attrs)["dim"]
     zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
     return scatter(zeros, spread_index(ctx[1], dim, tuple(g._m.shape)), g, attrs=(dim, "add")), None
@@ -326,6 +361,41 @@ index_select_ = Composite(
 )
 
 
+def _index_add_body(x, index, source, dim):
+    spread = spread_index(index, dim, tuple(source._m.shape))
+    return scatter(x, spread, source, attrs=(dim, "add"))
+
+
+def _index_add_grad(ctx, g):
+    dim = dict(ctx.attrs)["dim"]
+    second = index_select(g, dim, ctx[1]) if ctx.needs[2] else None
+    return g, None, second
+
+
+index_add_ = Composite(
+    "index_add",
+    _index_add_body,
+    _index_add_grad,
+    ((), (), (1,)),
+    torch=("torch.index_add", "Tensor.index_add", "Tensor.index_add_"),
+    samples=lambda: [
+        sample(f32(3, 2), 0, i64(data=(2, 0, 2)), f32(3, 2)),
+        sample(f64(2, 3), 1, i64(data=(1, 1)), f64(2, 2)),
+        sample(f32(3, 2, layout="turned"), -1, i64(data=(1,)), f32(3, 1)),
+        sample(f32(3), 0, i64(data=(1, 2)), f32(2), alpha=0.5),
+    ],
+    errors=lambda: [
+        refused(IndexError, "Dimension out of range", f32(3), 1, i64(data=(0,)), f32(1)),
+    ],
+)
+
+
+def index_add(x, dim, index, source):
+    """x with slices added at these indices of a dimension."""
+    dim = wrap_dim(dim, len(x._m.shape))
+    return index_add_(x, cast(index, int64), source, attrs=(("dim", dim),))
+
+
 def index_select(x, dim, index):
     """The entries of x at these indices along a dimension."""
     if len(index._m.shape) > 1:
@@ -333,13 +403,12 @@ def index_select(x, dim, index):
     if index._m.dtype not in (int64, int32):
         fail(RuntimeError, "index_select(): Expected dtype int32 or int64 for index")
     dim = wrap_dim(dim, len(x._m.shape))
-    if not x._m.shape:
-        return view.reshape(index_select(view.reshape(x, (1,)), 0, index), ())
     return index_select_(x, cast(index, int64), attrs=(("dim", dim),))
 
 
 # ---- joining ------------------------------------------------------------------------------------
 def _cat_body(*xs, dim, dtype):
+    xs = [x for x in xs if not _legacy_empty(x)] or xs[:1]
     first = xs[0]._m
     shape = list(first.shape)
     shape[dim] = sum(x._m.shape[dim] for x in xs)
@@ -359,6 +428,9 @@ def _cat_grad(ctx, g):
     grads = []
     at = 0
     for need, m in zip(ctx.needs, ctx.metas, strict=True):
+        if tuple(m.shape) == (0,):
+            grads.append(full(0.0, attrs=meta_of((0,), g._m.dtype)) if need else None)
+            continue
         n = m.shape[dim]
         grads.append(view.slice_dim(g, dim, at, at + n) if need else None)
         at += n
@@ -441,7 +513,7 @@ def cat(tensors, dim=0):
                 )
     dtype = common_dtype(*[x._m for x in tensors])
     device_of([x._m for x in tensors])
-    return cat_(*full_ones, attrs=(("dim", dim), ("dtype", dtype)))
+    return cat_(*tensors, attrs=(("dim", dim), ("dtype", dtype)))
 
 
 def _stack_body(*xs, dim, dtype):

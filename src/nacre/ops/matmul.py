@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -14,6 +15,7 @@ from nacre.ops import view
 from nacre.ops.elementwise import add, mul
 from nacre.ops.record import Composite, Operation
 from nacre.ops.reduce import sum_dims
+from nacre.ops.rules import c_name
 from nacre.ops.samples import Sample, f32, f64, i32, i64, refused, sample
 
 
@@ -39,7 +41,13 @@ def _mm_infer(attrs, a, b):
             f"{b.shape[0]}x{b.shape[1]})",
             "the columns of the first must be as many as the rows of the second",
         )
-    _same_dtype(a, b)
+    if a.dtype is not b.dtype:
+        fail(
+            RuntimeError,
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(a.dtype)} != "
+            f"{c_name(b.dtype)}",
+            f"convert one of them, for example with .to({b.dtype!r})",
+        )
     return meta_of((a.shape[0], b.shape[1]), a.dtype, None, a.device)
 
 
@@ -63,6 +71,9 @@ def _mm_samples():
         sample(f32(2, 0), f32(0, 3)),
         sample(i64(2, 3), i64(3, 2)),
         sample(i32(2, 2), i32(2, 2)),
+        sample(f32(3), f32(3, 2)).by("torch.matmul", "Tensor.__matmul__"),
+        sample(f64(2), f64(2, 3, layout="turned")).by("torch.matmul", "Tensor.__matmul__"),
+        sample(f32(0), f32(0, 2)).by("torch.matmul", "Tensor.__matmul__"),
         sample(f32(9, 40), f32(40, 17)).rough(),
         sample(f64(7, 33), f64(33, 5, layout="turned")).rough(),
     ]
@@ -131,8 +142,8 @@ def _bmm_errors():
     words = "Expected size for first two dimensions of batch2 tensor to be: [2, 3] but got: [2, 2]."
     return [
         refused(RuntimeError, words, f32(2, 2, 3), f32(2, 2, 3)),
-        refused(RuntimeError, "batch1 must be a 3D tensor", f32(2, 3), f32(2, 3, 2)).by("torch.bmm"),
-        refused(RuntimeError, "batch2 must be a 3D tensor", f32(2, 2, 3), f32(3, 2)).by("torch.bmm"),
+        refused(RuntimeError, "batch1 must be a 3D", f32(2, 3), f32(2, 3, 2)).by("torch.bmm"),
+        refused(RuntimeError, "batch2 must be a 3D", f32(2, 2, 3), f32(3, 2)).by("torch.bmm"),
         refused(RuntimeError, "expected scalar type", f32(2, 2, 3), f64(2, 3, 2)),
     ]
 
@@ -278,19 +289,19 @@ def matmul(a, b):
     if ra == 2 and rb == 2:
         return mm(a, b)
     if ra == 1 and rb == 2:
-        return view.squeeze(mm(view.unsqueeze(a, 0), b), 0)
+        return view.squeeze_computed(mm(view.unsqueeze(a, 0), b), 0)
     if ra >= 3 and rb <= 2:
         return _fold(a, b)
     return _batched(a, b)
 
 
 def _fold(a, b):
-    """A batch of matrices times one matrix or vector is one product of the batch folded to rows."""
+    """A batch of matrices times one matrix or vector: one product of the batch folded to rows."""
     rows = a._m.shape[:-1]
     flat = view.reshape(a, (prod(rows), a._m.shape[-1]))
     if len(b._m.shape) == 1:
-        return view.reshape(mv(flat, b), tuple(rows))
-    return view.reshape(mm(flat, b), (*rows, b._m.shape[-1]))
+        return view.unsafe_reshape(mv(flat, b), tuple(rows))
+    return view.unsafe_reshape(mm(flat, b), (*rows, b._m.shape[-1]))
 
 
 def _batched(a, b):
@@ -310,10 +321,9 @@ def _batched(a, b):
     count = prod(batch)
     left = view.reshape(view.expand(a, (*batch, *m.shape[-2:])), (count, *m.shape[-2:]))
     right = view.reshape(view.expand(b, (*batch, *n.shape[-2:])), (count, *n.shape[-2:]))
-    out = view.reshape(bmm(left, right), (*batch, m.shape[-2], n.shape[-1]))
-    if vector:
-        out = view.squeeze(out, -2)
-    return view.squeeze(out, -1) if column else out
+    rows = () if vector else (m.shape[-2],)
+    columns = () if column else (n.shape[-1],)
+    return view.unsafe_reshape(bmm(left, right), (*batch, *rows, *columns))
 
 
 # ---- products with an addition ------------------------------------------------------------------
@@ -410,6 +420,8 @@ def _linear_errors():
         refused(RuntimeError, words, f32(2, 3), f32(2, 4)),
         refused(RuntimeError, words, f32(2, 3), f32(2, 4), f32(2)),
         refused(RuntimeError, "same dtype", f32(2, 3), f64(2, 3)),
+        refused(RuntimeError, "same dtype", f32(2, 3), f64(2, 3), f64(2)),
+        refused(RuntimeError, "same dtype", f32(2, 2, 3), f64(2, 3), f64(2)),
     ]
 
 
@@ -427,7 +439,8 @@ def _folded(samples):
     found = []
     for s in samples():
         x, *rest = s.args
-        found.append(Sample((f32(2, *x.shape) if x.dtype == "float32" else f64(2, *x.shape), *rest)))
+        folded = replace(x, shape=(2, *x.shape), layout="")
+        found.append(Sample((folded, *rest), smooth=s.smooth))
     return found
 
 
@@ -462,8 +475,8 @@ def _check_linear(m, w):
         rows = prod(m.shape[:-1])
         fail(
             RuntimeError,
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{m.shape[-1] if m.shape else 1} and "
-            f"{w.shape[1]}x{w.shape[0]})",
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{m.shape[-1] if m.shape else 1} "
+            f"and {w.shape[1]}x{w.shape[0]})",
             f"the input has shape {tuple(m.shape)}; its last dimension must be {w.shape[1]}",
         )
     _same_dtype(m, w)

@@ -18,7 +18,7 @@ from nacre.base.shapes import (
 )
 from nacre.ir.node import Meta, meta_of
 from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of
-from nacre.ir.trace import TRACE, new_cell, slot_of, wrap, write_into
+from nacre.ir.trace import INFERENCE, TRACE, new_cell, slot_of, wrap, write_into
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
 from nacre.ops.elementwise import clone
@@ -54,6 +54,8 @@ def alias(op, t, attrs, offset, shape, strides):
     if t._vc is None:
         t._vc = [0]
     a._vc = t._vc
+    if t._vc is INFERENCE:
+        return a
     a._base = t._base if t._v is not None and t._base is not None else t
     a._seen = t._vc[0]
     if not TRACE.grad:
@@ -62,6 +64,23 @@ def alias(op, t, attrs, offset, shape, strides):
     if t._v is not None:
         a._made = t._made
     if t._rg if t._v is None else requires(t):
+        a._gf = class_of(op.grad_name)(
+            op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
+        )
+        a._rg = True
+        if TRACE.anomaly:
+            a._gf.trace_back = TRACE.anomaly()
+    return a
+
+
+def relaid(op, t, attrs, shape, strides, versions=None):
+    """A value just computed, under another geometry: like a view, but there is nothing it is of."""
+    m = t._m
+    meta = meta_of(shape, m.dtype, strides, m.device)
+    a = wrap(t._c, meta, t._v or 0)
+    if a._vc is None:
+        a._vc = versions
+    if t._rg:
         a._gf = class_of(op.grad_name)(
             op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
         )
@@ -145,14 +164,43 @@ view_ = View(
     samples=cases.reshape,
     errors=cases.reshape_errors,
 )  # fmt: skip
+reshape_alias = View(
+    "reshape_alias",
+    view_.grad,
+    "ReshapeAliasBackward0",
+    ("torch.reshape", "Tensor.reshape"),
+    samples=cases.strided_reshape,
+)
+
+
+def _unsafe_view_body(x, shape):
+    m = x._m
+    if not m.contiguous:
+        x = clone(x, attrs=contiguous_strides(tuple(m.shape)))
+    return clone(_reshaped(x, shape))
+
+
 unsafe_view = Composite(
     "unsafe_view",
-    lambda x, shape: clone(_reshaped(clone(x, attrs=contiguous_strides(tuple(x._m.shape))), shape)),
+    _unsafe_view_body,
     lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
     grad_name="UnsafeViewBackward0",
     torch=("torch.reshape", "Tensor.reshape"),
     samples=cases.copied,
 )
+
+
+unsafe = View(
+    "unsafe_reshape",
+    lambda ctx, g: (reshape(g, tuple(ctx.metas[0].shape)),),
+    "UnsafeViewBackward0",
+    internal=True,
+)
+
+
+def unsafe_reshape(x, shape):
+    """A contiguous value just computed, under another shape."""
+    return relaid(unsafe, x, shape, shape, contiguous_strides(shape))
 
 
 def _reshaped(x, shape):
@@ -168,12 +216,18 @@ def reshape(x, shape):
     strides = view_strides(m.shape, m.strides, shape)
     if strides is None:
         return unsafe_view(x, attrs=(("shape", shape),))
-    return alias(view_, x, shape, _start(x), shape, strides)
+    return alias(reshape_alias, x, shape, _start(x), shape, strides)
 
 
 def view(x, shape):
     """Like `reshape`, but refuses to copy."""
     m = x._m
+    for i, n in enumerate(shape):
+        if n < -1:
+            fail(
+                RuntimeError,
+                f"invalid shape dimension {n} at index {i} of shape {list(shape)}",
+            )
     shape = resolve(shape, m.numel)
     strides = view_strides(m.shape, m.strides, shape)
     if strides is None:
@@ -345,6 +399,21 @@ squeeze_dim = View(
     samples=cases.squeeze_dim,
     errors=cases.squeeze_errors,
 )
+
+
+squeezed = View(
+    "squeezed",
+    lambda ctx, g: (unsqueeze(g, ctx.attrs),),
+    "SqueezeBackward4",
+    internal=True,
+)
+
+
+def squeeze_computed(x, dim):
+    """A value just computed without a dimension of size 1, its version counted as by `squeeze_`."""
+    m = x._m
+    shape = (*m.shape[:dim], *m.shape[dim + 1 :])
+    return relaid(squeezed, x, dim, shape, (*m.strides[:dim], *m.strides[dim + 1 :]), [1])
 
 
 def unsqueeze(x, dim):
@@ -616,6 +685,8 @@ def detached(x, own_versions=False):
         if x._vc is None:
             x._vc = [0]
         a._vc = x._vc
+    else:
+        a._vc = INFERENCE if x._vc is INFERENCE else None
     return a
 
 

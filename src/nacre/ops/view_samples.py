@@ -20,8 +20,8 @@ def reshape() -> list:
         sample(f32(1), ()).by(*by_view),
         sample(f32(0, 3), (3, 0)).by(*by_view),
         sample(f32(0, 3), (0, 4, 2)).by(*by_view),
-        sample(f32(4, 2, layout="turned"), (2, 2, 2)).by(*by_view),
-        sample(f32(2, 3, layout="step"), (2, 3, 1)).by(*by_view),
+        sample(f32(4, 2, layout="turned"), (2, 2, 2)).by("Tensor.view"),
+        sample(f32(2, 3, layout="step"), (2, 3, 1)).by("Tensor.view"),
         sample(f32(2, 3, 4), 1).by("torch.flatten", "Tensor.flatten"),
         sample(f32(2, 6), 1, (2, 3)).by("Tensor.unflatten"),
         sample(i64(2, 3), 6).by("Tensor.view"),
@@ -45,12 +45,21 @@ def reshape_errors() -> list:
     ]
 
 
+def strided_reshape() -> list:
+    """Of a reshape that is a view of memory in another order."""
+    return [
+        sample(f32(4, 2, layout="turned"), (2, 2, 2)),
+        sample(f64(2, 3, layout="step"), (2, 3, 1)),
+        sample(f32(2, 3, layout="step"), (-1,)),
+        sample(f32(2, 3, layout="turned"), (2, 3)),
+    ]
+
+
 def copied() -> list:
     """Of a reshape that must copy."""
     return [
         sample(f32(2, 3, layout="turned"), (6,)),
-        sample(f64(2, 3, layout="step"), (-1,)),
-        sample(f32(2, 3, 2, layout="turned"), (3, 4)),
+        sample(f64(2, 3, 2, layout="turned"), (3, 4)),
         sample(f32(3, 2, layout="expanded"), (6,)),
     ]
 
@@ -223,8 +232,9 @@ def part() -> list:
 
 def part_errors() -> list:
     """Of slices and narrow."""
+    words = "start (1) + length (3) exceeds dimension size (3)."
     return [
-        refused(RuntimeError, "start (1) + length (3) exceeds dimension size (3).", f32(3), 0, 1, 3),
+        refused(RuntimeError, words, f32(3), 0, 1, 3),
         refused(RuntimeError, "narrow(): length must be non-negative.", f32(3), 0, 1, -1),
         refused(RuntimeError, "narrow() cannot be applied to a 0-dim tensor.", f32(), 0, 0, 1),
         refused(ValueError, "step must be greater than zero", f32(3), slice(None, None, -1)).by(
@@ -268,3 +278,58 @@ def strided() -> list:
 def whole() -> list:
     """Of a view of everything."""
     return [sample(x, ...).by("Tensor.__getitem__") for x in (*_layouts(2, 3), f32(), f32(0))]
+
+
+def unbind() -> list:
+    """Of unbind."""
+    return [*[sample(x) for x in _layouts(2, 3)], sample(f32(3)), sample(f32(2, 3, 2), -1)]
+
+
+def unbind_errors() -> list:
+    """Of unbind."""
+    return [
+        refused(IndexError, "Dimension specified as 0 but tensor has no dimensions", f32()),
+        refused(IndexError, "Dimension out of range", f32(2, 3), 5),
+    ]
+
+
+def split() -> list:
+    """Of split and chunk by one size."""
+    found = [sample(x, 2, 1).by("torch.split") for x in _layouts(2, 3)]
+    return [
+        *found,
+        sample(f32(5), 2).by("torch.split"),
+        sample(f32(5), 4).by("torch.chunk"),
+        sample(f32(0, 2), 0).by("torch.split"),
+    ]
+
+
+def split_errors() -> list:
+    """Of split and chunk by one size."""
+    words = "split_size can only be 0 if dimension size is 0, but got dimension size of 3"
+    return [
+        refused(RuntimeError, words, f32(3, 2), 0).by("torch.split"),
+        refused(RuntimeError, "split expects at least a 1-dimensional tensor", f32(), 1).by(
+            "torch.split"
+        ),
+        refused(RuntimeError, "chunk expects `chunks` to be greater than 0, got: 0", f32(3), 0).by(
+            "torch.chunk"
+        ),
+    ]
+
+
+def split_with_sizes() -> list:
+    """Of split by several sizes."""
+    found = [sample(x, (1, 2), 1).by("torch.split") for x in _layouts(2, 3)]
+    return [*found, sample(f32(4), (1, 0, 3)).by("torch.split")]
+
+
+def split_with_sizes_errors() -> list:
+    """Of split by several sizes."""
+    words = "split_with_sizes expects split_sizes to sum exactly to 3"
+    return [
+        refused(RuntimeError, words, f32(3), (1, 1)).by("torch.split"),
+        refused(
+            RuntimeError, "split_with_sizes expects split_sizes have only", f32(3), (4, -1)
+        ).by("torch.split"),
+    ]

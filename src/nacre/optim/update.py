@@ -342,7 +342,7 @@ def _update_one(self, group, p):
     new, *values = self._update(settings, numbers, p, p._grad, *buffers)
     if self.counted:
         if "step" in state:
-            fill(state["step"], n, "FillBackward0")
+            fill(state["step"], n)
         else:
             meta = count_meta()
             state["step"] = in_memory(Storage(np.array([n], meta.dtype.np)), meta)

@@ -12,6 +12,7 @@ from nacre.base import dtypes
 from nacre.ir.node import MARK, Meta, meta_of
 from nacre.ir.tape import GradNode, Port, attach, class_of, edge_of, requires, version_of
 from nacre.ir.trace import (
+    INFERENCE,
     TRACE,
     Cell,
     Services,
@@ -24,7 +25,7 @@ from nacre.ir.trace import (
     wrap,
     write_into,
 )
-from nacre.ops import elementwise, view
+from nacre.ops import elementwise, reduce, view
 from nacre.ops.create import full
 from nacre.ops.record import Composite
 from nacre.runtime.run import evaluate, settle
@@ -143,11 +144,18 @@ def from_numpy(a):
 
 # ---- versions -----------------------------------------------------------------------------------
 def bump(t):
-    """Count a write in place."""
+    """Count a write in place; a written inference tensor is refused here, as PyTorch does."""
     if t._vc is None:
         t._vc = [1]
-    else:
-        t._vc[0] += 1
+        return
+    if t._vc is INFERENCE and not TRACE.inference:
+        fail(
+            RuntimeError,
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+            "clone to get a normal tensor before doing inplace update.See "
+            "https://github.com/pytorch/rfcs/pull/17 for more details.",
+        )
+    t._vc[0] += 1
 
 
 # ---- storing ------------------------------------------------------------------------------------
@@ -449,48 +457,45 @@ def _move_retained(before, after, t):
 
 
 # ---- copy, fill, .data = -----------------------------------------------------------------------
-_zero = elementwise.mul
-copy_history = Composite(
-    "copy_history",
-    lambda t, src: src,
-    lambda ctx, g: (
-        _zero(g, 0.0) if ctx.needs[0] else None,
-        g if ctx.needs[1] else None,
-    ),
-    grad_name="CopyBackwards",
-    internal=True,
-)
+def _zeros_like(g):
+    m = g._m
+    strides = m.strides if is_dense(tuple(m.shape), m.strides) else None
+    return full(0.0, attrs=meta_of(m.shape, m.dtype, strides, m.device))
 
 
-def _fill_history(name, grad_name):
+def _replaced(name, grad_name, second):
+    """The record of a write that keeps nothing of the tensor: its own gradient is zero."""
     return Composite(
         name,
-        lambda t, value: t,
-        lambda ctx, g: (_zero(g, 0.0), None),
+        lambda t, value: value,
+        lambda ctx, g: (
+            _zeros_like(g) if ctx.needs[0] else None,
+            second(g) if ctx.needs[1] else None,
+        ),
         grad_name=grad_name,
         internal=True,
     )
 
 
-_FILLS = {
-    "FillBackward0": _fill_history("fill_history", "FillBackward0"),
-    "ZeroBackward0": _fill_history("zero_history", "ZeroBackward0"),
-}
+copy_history = _replaced("copy_history", "CopyBackwards", lambda g: g)
+fill_history = _replaced("fill_history", "FillBackward2", lambda g: None)
+fill_tensor_history = _replaced("fill_tensor_history", "FillBackward3", reduce.sum_dims)
+zero_history = _replaced("zero_history", "ZeroBackward0", lambda g: None)
 
 
-def copy_into(t, src):
+def copy_into(t, src, history=copy_history):
     """t.copy_(src)."""
-    in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=copy_history)
+    in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=history)
 
 
-def fill(t, value, grad_name):
+def fill(t, value, history=fill_history):
     """t.fill_(value): allowed on expanded tensors too."""
     if t._m.dtype.category < 2 and isinstance(value, float):
         value = int(value) if t._m.dtype.category else bool(value)
     if overlaps_itself(tuple(t._m.shape), t._m.strides):
         _fill_expanded(t, value)
         return
-    in_place(t, full, (value,), value=(full, (value,), None), history=_FILLS[grad_name])
+    in_place(t, full, (value,), value=(full, (value,), None), history=history)
 
 
 def _fill_expanded(t, value):
@@ -498,7 +503,7 @@ def _fill_expanded(t, value):
     m = t._m
     shape = tuple(1 if not q else n for n, q in zip(m.shape, m.strides, strict=True))
     part = view.as_strided(t.detach(), shape, m.strides)
-    fill(part, value, "FillBackward0")
+    fill(part, value)
     if t._vc is not part._vc:
         bump(t)
 

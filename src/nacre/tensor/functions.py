@@ -19,7 +19,7 @@ from nacre.ir.node import meta_of
 from nacre.ir.trace import Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import index as ix
-from nacre.ops import loss, matmul as mm_ops, reduce, statistics, view as vw
+from nacre.ops import loss, matmul as mm_ops, reduce, scan, statistics, view as vw, view_many as vm
 from nacre.ops.create import full as full_op
 from nacre.tensor.cell import array_of
 from nacre.tensor.creation import from_array
@@ -269,24 +269,27 @@ def clamp(input, min=None, max=None, *, out=None):
     """Values brought between two bounds."""
     if min is None and max is None:
         fail(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Value) or isinstance(max, Value):
-        x = input if min is None else maximum(input, min)
-        return x if max is None else minimum(x, max)
     bounds = [b for b in (min, max) if b is not None]
+    if isinstance(min, Value) or isinstance(max, Value):
+        attrs = (("low", min is not None), ("high", max is not None))
+        return ew.clamp_between(input, *bounds, attrs=attrs)
     return ew.clamp(input, *bounds, attrs=(min is not None, max is not None))
 
 
 clip = clamp
+LOW, HIGH = (True, False), (False, True)
 
 
 def clamp_min(input, min):
     """Values not below a bound."""
-    return clamp(input, min)
+    return clamp(input, min) if isinstance(min, Value) else ew.clamp_min(input, min, attrs=LOW)
 
 
 def clamp_max(input, max):
     """Values not above a bound."""
-    return clamp(input, None, max)
+    if isinstance(max, Value):
+        return clamp(input, None, max)
+    return ew.clamp_max(input, max, attrs=HIGH)
 
 
 def isinf(input):
@@ -318,23 +321,26 @@ le = _comparison(ew.le, "le")
 gt = _comparison(ew.gt, "gt")
 ge = _comparison(ew.ge, "ge")
 not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
-logical_and = _comparison(ew.logical_and, "logical_and")
-logical_or = _comparison(ew.logical_or, "logical_or")
-logical_xor = _comparison(ew.logical_xor, "logical_xor")
+
+
+def _of_tensors(op, name, meaning):
+    def function(input, other, *, out=None):
+        return op(_tensor(name, input), _tensor(name, other, 2, "other"))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = meaning
+    return function
+
+
+logical_and = _of_tensors(ew.logical_and, "logical_and", "Whether both are true.")
+logical_or = _of_tensors(ew.logical_or, "logical_or", "Whether any of both is true.")
+logical_xor = _of_tensors(ew.logical_xor, "logical_xor", "Whether one of both is true.")
+maximum = _of_tensors(ew.maximum, "maximum", "The larger of each pair.")
+minimum = _of_tensors(ew.minimum, "minimum", "The smaller of each pair.")
 bitwise_and = _comparison(ew.bitwise_and, "bitwise_and")
 bitwise_or = _comparison(ew.bitwise_or, "bitwise_or")
 bitwise_xor = _comparison(ew.bitwise_xor, "bitwise_xor")
 bitwise_not = _simple(ew.bitwise_not, "bitwise_not")
-
-
-def maximum(input, other):
-    """The larger of each pair."""
-    return ew.maximum(*_pair("maximum", input, other))
-
-
-def minimum(input, other):
-    """The smaller of each pair."""
-    return ew.minimum(*_pair("minimum", input, other))
 
 
 def where(condition, input=None, other=None):
@@ -349,8 +355,6 @@ def where(condition, input=None, other=None):
 
 def masked_fill(input, mask, value):
     """A number where the mask holds."""
-    if isinstance(value, Value):
-        return ew.where(mask, ew.cast(value, input._m.dtype), input)
     return ew.masked_fill(input, mask, value)
 
 
@@ -747,40 +751,79 @@ moveaxis = movedim
 
 def unbind(input, dim=0):
     """All indices of a dimension, as a tuple of views."""
-    dim = wrap_dim(dim, len(input._m.shape))
-    return tuple([vw.select(input, dim, i) for i in range(input._m.shape[dim])])
+    return vm.unbind(input, dim)
+
+
+def _split_dim(name, x, dim):
+    if not x._m.shape:
+        fail(RuntimeError, f"{name} expects at least a 1-dimensional tensor")
+    dim = wrap_dim(dim, len(x._m.shape))
+    return dim, x._m.shape[dim]
 
 
 def split(tensor, split_size_or_sections, dim=0):
     """Parts of a size, or of these sizes."""
-    dim = wrap_dim(dim, len(tensor._m.shape))
-    size = tensor._m.shape[dim]
     parts = split_size_or_sections
     if isinstance(parts, int):
-        if parts <= 0:
-            fail(
-                RuntimeError,
-                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}",
-            )
-        parts = [builtins.min(parts, size - i) for i in range(0, size, parts)] or [0]
-    elif builtins.sum(parts) != size:
+        dim, size = _split_dim("split", tensor, dim)
+        return vm.split(tensor, _equal_parts(parts, size), dim, vm.split_)
+    if not isinstance(parts, list | tuple):
+        fail(
+            TypeError,
+            "split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not "
+            f"{type(parts).__name__}",
+        )
+    dim, size = _split_dim("split_with_sizes", tensor, dim)
+    parts = _sizes(parts)
+    if builtins.min(parts, default=0) < 0:
+        fail(
+            RuntimeError,
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={list(parts)}",
+        )
+    if builtins.sum(parts) != size:
         fail(
             RuntimeError,
             f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
             f"dimension {dim}), but got split_sizes={list(parts)}",
         )
-    out = []
-    at = 0
-    for n in parts:
-        out.append(vw.slice_dim(tensor, dim, at, at + n))
-        at += n
-    return tuple(out)
+    return vm.split(tensor, parts, dim)
+
+
+def _equal_parts(n, size):
+    if n < 0:
+        fail(RuntimeError, f"split expects split_size be non-negative, but got split_size={n}")
+    if not n and size:
+        fail(
+            RuntimeError,
+            f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}",
+        )
+    return [builtins.min(n, size - i) for i in range(0, size, n or 1)] or [0]
 
 
 def chunk(input, chunks, dim=0):
     """At most this many parts of equal size."""
-    size = input._m.shape[wrap_dim(dim, len(input._m.shape))]
-    return split(input, builtins.max(-(-size // chunks), 1), dim)
+    dim, size = _split_dim("chunk", input, dim)
+    if chunks <= 0:
+        fail(RuntimeError, f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not size:
+        return vm.split(input, [0] * chunks, dim)
+    return vm.split(input, _equal_parts(-(-size // chunks), size), dim, vm.split_)
+
+
+def cumsum(input, dim, *, dtype=None, out=None):
+    """Running sums along a dimension."""
+    return scan.cumsum(input, dim, dtype)
+
+
+def flip(input, *dims):
+    """The order of elements reversed along dimensions."""
+    return scan.flip(input, _sizes(dims))
+
+
+def roll(input, shifts, dims=None):
+    """Elements moved on along dimensions, those from the end to the front."""
+    return scan.roll(input, shifts, dims)
 
 
 def diag(input, diagonal=0):
@@ -854,10 +897,7 @@ def scatter_add(input, dim, index, src):
 
 def index_add(input, dim, index, source, *, alpha=1):
     """Slices added at these indices of a dimension."""
-    dim = wrap_dim(dim, len(input._m.shape))
-    spread = ix.spread_index(index, dim, tuple(source._m.shape))
-    source = source if alpha == 1 else ew.mul(source, alpha)
-    return ix.scatter(input, spread, source, attrs=(dim, "add"))
+    return ix.index_add(input, dim, index, source if alpha == 1 else ew.mul(source, alpha))
 
 
 def take(input, index):
@@ -955,7 +995,7 @@ isclose allclose sum mean prod var std any all amax amin argmax argmin max min n
 count_nonzero mm bmm matmul mv dot inner outer ger addmm reshape view view_as reshape_as permute
 transpose swapaxes swapdims t expand expand_as broadcast_to unsqueeze squeeze narrow select diagonal
 as_strided flatten ravel unflatten movedim moveaxis unbind split chunk diag trace gather index_select
-scatter scatter_add index_add take masked_select nonzero softmax log_softmax
+scatter scatter_add index_add cumsum flip roll take masked_select nonzero softmax log_softmax
 """.split()
 
 IN_PLACE = {
@@ -967,6 +1007,7 @@ IN_PLACE = {
     "abs": ew.abs_,
     "sign": ew.sign,
     "exp": ew.exp,
+    "exp2": ew.exp2,
     "expm1": ew.expm1,
     "log": ew.log,
     "log2": ew.log2,
@@ -996,6 +1037,7 @@ IN_PLACE = {
     "ge": ew.ge,
     "logical_and": ew.logical_and,
     "logical_or": ew.logical_or,
+    "logical_xor": ew.logical_xor,
     "bitwise_and": ew.bitwise_and,
     "bitwise_or": ew.bitwise_or,
     "bitwise_xor": ew.bitwise_xor,

@@ -83,6 +83,7 @@ def basic(x, items):
     """
     dim = 0
     pending: list = []
+    alone = len(items) == 1 and items[0] is not Ellipsis
     for item in _expanded(x, items):
         number = _as_int(item)
         if number is not None:
@@ -98,7 +99,7 @@ def basic(x, items):
             start, stop = _bound(item.start), _bound(item.stop)
             if step is not None and step <= 0:
                 fail(ValueError, "step must be greater than zero")
-            if not (start is None and stop is None and step in (None, 1)):
+            if alone or not (start is None and stop is None and step in (None, 1)):
                 x = view.slice_dim(x, dim, start, stop, 1 if step is None else step)
             pending.append(None)
             dim += 1

@@ -76,6 +76,7 @@ def _in_place_unary(op, name):
 
 _BINARY = {
     "add", "sub", "mul", "div", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or",
+    "logical_xor",
     "bitwise_and", "bitwise_or", "bitwise_xor", "floor_divide", "remainder",
 }  # fmt: skip
 
@@ -169,13 +170,28 @@ def _clamp_(self, min=None, max=None):
     bounds = [b for b in (min, max) if b is not None]
     if not bounds:
         fail(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Value) or isinstance(max, Value):
+        attrs = (("low", min is not None), ("high", max is not None))
+        return cell.in_place(self, ew.clamp_between, tuple(bounds), attrs)
     return cell.in_place(self, ew.clamp, tuple(bounds), (min is not None, max is not None))
+
+
+def _clamp_min_(self, min):
+    """Raise values to a bound, in place."""
+    if isinstance(min, Value):
+        return _clamp_(self, min)
+    return cell.in_place(self, ew.clamp_min, (min,), functions.LOW)
+
+
+def _clamp_max_(self, max):
+    """Lower values to a bound, in place."""
+    if isinstance(max, Value):
+        return _clamp_(self, None, max)
+    return cell.in_place(self, ew.clamp_max, (max,), functions.HIGH)
 
 
 def _masked_fill_(self, mask, value):
     """Write a number where the mask holds."""
-    if isinstance(value, Value):
-        value = value.item()
     return cell.in_place(self, ew.masked_fill, (mask, value))
 
 
@@ -196,7 +212,10 @@ def _scatter_add_(self, dim, index, src):
 
 def _index_add_(self, dim, index, source, *, alpha=1):
     """Add slices at these indices of a dimension."""
-    return self.copy_(functions.index_add(self, dim, index, source, alpha=alpha))
+    dim = functions.wrap_dim(dim, len(self._m.shape))
+    index = functions.ew.cast(index, functions.int64)
+    source = source if alpha == 1 else functions.ew.mul(source, alpha)
+    return cell.in_place(self, functions.ix.index_add_, (index, source), (("dim", dim),))
 
 
 def _addcmul_(self, tensor1, tensor2, *, value=1):
@@ -228,8 +247,8 @@ def _geometry_in_place(function):
 def _others():
     Tensor.pow_ = _pow_
     Tensor.clamp_ = Tensor.clip_ = _clamp_
-    Tensor.clamp_min_ = lambda self, min: _clamp_(self, min)
-    Tensor.clamp_max_ = lambda self, max: _clamp_(self, None, max)
+    Tensor.clamp_min_ = _clamp_min_
+    Tensor.clamp_max_ = _clamp_max_
     Tensor.masked_fill_ = _masked_fill_
     Tensor.scatter_ = _scatter_
     Tensor.scatter_add_ = _scatter_add_

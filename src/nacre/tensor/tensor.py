@@ -601,13 +601,14 @@ class Tensor(Value):
                     "fill_ only supports 0-dimension value tensor but got tensor with "
                     f"{len(value._m.shape)} dimensions.",
                 )
-            return self.copy_(value)
-        cell.fill(self, value, "FillBackward0")
+            cell.copy_into(self, value, cell.fill_tensor_history)
+            return self
+        cell.fill(self, value)
         return self
 
     def zero_(self):
         """Write zeros everywhere."""
-        cell.fill(self, 0, "ZeroBackward0")
+        cell.fill(self, 0, cell.zero_history)
         return self
 
 
