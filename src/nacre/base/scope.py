@@ -1,57 +1,43 @@
-"""Which blocks are running: the stack that lets an error say where in the model it happened.
+"""Which blocks are running, so that an error can say where in the model it happened.
 
-A block pushes itself and nothing else, since it is called far more often than it fails; names are
-looked up in the blocks above it when somebody asks. A block is a module (anything with
-`_modules`, a dictionary of named blocks) or a string.
+Nothing is noted while all goes well: the blocks are found on the call stack when somebody asks. A
+block is a module (anything with `_modules`, a dictionary of named blocks) whose method that runs it
+was marked:
 
-    stack = scope.stack()
-    stack.append(self)
-    try:
+    @scope.runs_block
+    def __call__(self, *args):
         ...
-    finally:
-        stack.pop()
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import sys
+from typing import Any, TypeVar
+
+F = TypeVar("F")
+_CODES: set = set()
 
 
-class _Local(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
+def runs_block(method: F) -> F:
+    """Mark a method: while it runs, its `self` is a running block."""
+    _CODES.add(method.__code__)  # type: ignore[attr-defined]
+    return method
 
 
-_LOCAL = _Local()
-
-
-def stack() -> list[Any]:
-    """The blocks running on this thread, the outermost first; to append to and to pop from."""
-    return _LOCAL.stack
-
-
-@contextmanager
-def inside(block: Any) -> Iterator[None]:
-    """Run the body of a `with` inside a block, or a part of a program that has only a name.
-
-    >>> with inside("warm-up"):
-    ...     path()
-    'warm-up'
-    """
-    running = _LOCAL.stack
-    running.append(block)
-    try:
-        yield
-    finally:
-        running.pop()
+def running() -> list[Any]:
+    """The blocks running on this thread, the outermost first."""
+    found = []
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code in _CODES:
+            found.append(frame.f_locals["self"])
+        frame = frame.f_back
+    return found[::-1]
 
 
 def path() -> str:
     """The names of the running blocks, such as `MLP.hidden`; empty outside of all blocks."""
-    return _path(_LOCAL.stack)
+    return _path(running())
 
 
 def describe() -> str:
@@ -59,23 +45,19 @@ def describe() -> str:
 
     A block made of others is named by its type alone.
     """
-    running = _LOCAL.stack
-    if not running:
+    blocks = running()
+    if not blocks:
         return ""
-    where, what = _path(running), _what(running[-1])
+    where, what = _path(blocks), _what(blocks[-1])
     return f"{where}: {what}" if what and what != where else where
 
 
-def _path(running: list[Any]) -> str:
+def _path(blocks: list[Any]) -> str:
     parts: list[str] = []
     above: Any = None
-    for block in list(running):
-        if isinstance(block, str):
-            parts.append(block)
-        else:
-            name = _name_in(above, block)
-            parts.append(name or type(block).__name__)
-            above = block
+    for block in blocks:
+        parts.append(_name_in(above, block) or type(block).__name__)
+        above = block
     return ".".join(parts)
 
 
@@ -96,8 +78,6 @@ def _name_in(above: Any, block: Any) -> str:
 
 
 def _what(block: Any) -> str:
-    if isinstance(block, str):
-        return ""
     name = type(block).__name__
     if getattr(block, "_modules", None):
         return name

@@ -6,17 +6,16 @@ import inspect
 from collections import OrderedDict
 
 from nacre.autograd.modes import no_grad
-from nacre.base import scope
 from nacre.base.errors import fail, locate
-from nacre.ir.trace import Value
+from nacre.base.scope import runs_block
+from nacre.ir.trace import TRACE, Value
 from nacre.nn import hooks, state
 from nacre.nn.hooks import ANY, Everywhere
 from nacre.nn.naming import OWN, blank, shown_in, typename
 from nacre.nn.parameter import Buffer, Parameter
 from nacre.nn.registry import KINDS, Registry, adopt, plain_state, replace
-from nacre.runtime.run import boundary
+from nacre.runtime.run import LIMIT_NODES, boundary
 
-_LOCAL = scope._LOCAL
 _set = object.__setattr__
 _TABLES = (
     "_backward_pre_hooks",
@@ -94,12 +93,11 @@ class Module:
     forward = _no_forward
 
     # ---- the call -------------------------------------------------------------------------------
+    @runs_block
     def __call__(self, *args, **kwargs):
         """Call `forward`, with the hooks before and after it."""
-        running = _LOCAL.stack
-        if not running:
+        if TRACE.stretch.node.depth > LIMIT_NODES:
             boundary()
-        running.append(self)
         try:
             if (
                 self._forward_hooks
@@ -113,8 +111,6 @@ class Module:
         except Exception as error:
             locate(error)
             raise
-        finally:
-            running.pop()
 
     _call_impl = _wrapped_call_impl = __call__
 

@@ -14,6 +14,7 @@ from sys import getrefcount
 
 from nacre.base import config
 from nacre.base.errors import fail
+from nacre.base.scope import running
 from nacre.ir.node import LEAF, ROOT, VIEW
 from nacre.ir.trace import TRACE, Services, Storage, Stretch
 from nacre.runtime.interpreter import interpret, needed_nodes
@@ -161,9 +162,8 @@ LIMIT_NODES = 4000
 
 
 def boundary():
-    """A natural place to evaluate if much is pending: a batch begins, a model is called."""
-    s = TRACE.stretch
-    if s.node.depth > LIMIT_NODES:
+    """A natural place to evaluate if much is pending: a batch begins, an outermost block is called."""
+    if TRACE.stretch.node.depth > LIMIT_NODES and len(running()) <= 1:
         evaluate()
 
 
