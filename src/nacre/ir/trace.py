@@ -58,7 +58,11 @@ class Cell:
 
 
 class Stretch:
-    """All that was recorded since the last evaluation; replaced, never cleared and used again."""
+    """All that was recorded since the last evaluation; replaced, never used again.
+
+    Every value that a tensor may refer to is in `cells`; `undo` has the memory that cells held before
+    they became values of this stretch.
+    """
 
     __slots__ = ("cells", "failure", "leaves", "node", "numbers", "undo")
 
@@ -69,6 +73,10 @@ class Stretch:
         self.numbers = {}
         self.undo = []
         self.failure = None
+
+    def close(self):
+        """Let go of what was recorded: its values are in memory, or lost."""
+        self.cells = self.leaves = self.numbers = self.undo = ()
 
 
 class Trace(threading.local):

@@ -1,7 +1,7 @@
 """The record of an operation: everything the framework knows of it, in one place.
 
-Shape and type rules, the meaning in NumPy, the gradient, the code on one element, samples: recording,
-both tiers, backward, the documentation and the registry test read them from here.
+Shape and type rules, the meaning in NumPy, the gradient, the code on one element, samples:
+recording, both tiers, backward, the documentation and the registry test read them from here.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class Operation:
             the engine sums broadcast dimensions away and casts to the operand's type.
         saves: for each operand, the operands (-1: the output) that its gradient reads.
         grad_name: as in `grad_fn=<AddBackward0>`.
+        names: `(attrs, metas) -> grad_name`, where it depends on the overload that was called.
         kind: how it may fuse: map, reduce, contract, gather, scatter, create, opaque.
         scalar: maps only: `(e, *values, **attrs) -> value` over the emitter.
-        compute: `(attrs, out dtype, *operands) -> dtype` (or one for each) operands are cast to; the
-            promoted type of all if absent.
+        compute: `(attrs, out dtype, *operands) -> dtype` (or one for each) that operands are cast
+            to; the promoted type of all if absent.
         constants: maps only: `attrs -> ((name, value), ...)`, the keywords that `scalar` takes.
         exact: NumPy's result is the same to the bit as the kernel's.
         lower: `(builder, node, ...)`, how other kinds become kernel calls.
@@ -81,6 +82,7 @@ class Operation:
     torch: tuple = ()
     samples: Callable | None = None
     errors: Callable | None = None
+    names: Callable | None = None
     internal: bool = False
     _where: dict = field(default_factory=dict, repr=False)
 
@@ -183,6 +185,7 @@ class Composite:
     torch: tuple = ()
     samples: Callable | None = None
     errors: Callable | None = None
+    names: Callable | None = None
     internal: bool = False
     _where: dict = field(default_factory=dict, repr=False)
 
@@ -356,6 +359,9 @@ def _run(s, node, edge, operands, numbers, attrs, body):
         places = [Kept(c.slot, c.meta) for c in kept]
         way = node.edges[edge] = Jump(s.node, places, capture.recipe, node.numbers)
         return way, results
+    if same:
+        known = {id(c) for c in s.cells}
+        s.cells += [t._c for t in results if t._c.data is None and id(t._c) not in known]
     return None, results
 
 

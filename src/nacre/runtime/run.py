@@ -72,10 +72,9 @@ def evaluate(trace=None):
         for (i, _), storage in zip(executable.outs, results, strict=True):
             c = s.cells[i]
             triples.append((c, "data", storage))
-            triples.append((c, "stretch", None))
         triples.append((trace, "stretch", Stretch()))
         commit(triples)
-        s.cells = ()
+        s.close()
 
 
 def _warmed(executable, s):
@@ -133,6 +132,7 @@ def _abandon(trace, s, error):
     triples.append((s, "failure", error))
     triples.append((trace, "stretch", Stretch()))
     commit(triples)
+    s.close()
 
 
 def settle(c):
@@ -155,7 +155,7 @@ def settle(c):
             return
         nodes = needed_nodes(node, [c.slot])
         flats, _ = interpret(nodes, dict(s.leaves), dict(s.numbers))
-        commit([(c, "data", Storage(flats[c.slot])), (c, "stretch", None)])
+        commit([(c, "data", Storage(flats[c.slot]))])
 
 
 LIMIT_NODES = 4000

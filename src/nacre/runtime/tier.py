@@ -141,9 +141,7 @@ class Hot:
             else:
                 self.words[word] = x.value
         self.cells_of = _getter([out.cell for out in self.outputs])
-        count = len(self.outputs)
-        self.changed = (*["data"] * count, *["stretch"] * count, "stretch")
-        self.nothings = (None,) * count
+        self.changed = (*["data"] * len(self.outputs), "stretch")
         self.targets = [
             (word, out.ring, *(out.donor or (-1, -1)))
             for word, out in zip(table.outs, self.outputs, strict=True)
@@ -279,9 +277,9 @@ class Hot:
         cells = self.cells_of(s.cells)
         changes = map(
             setattr,
-            (*cells, *cells, trace),
+            (*cells, trace),
             self.changed,
-            (*results, *self.nothings, Stretch()),
+            (*results, Stretch()),
         )
         for part in self.firsts:
             if not self._step(part, s, results):
@@ -291,7 +289,7 @@ class Hot:
         elif not self._step(self.last, s, results):
             return False
         deque(changes, maxlen=0)
-        s.cells = ()
+        s.close()
         return True
 
     def _step(self, part, s, results) -> bool:
