@@ -29,7 +29,8 @@ class Encoder:
     def __call__(self, x):
         if isinstance(x, Array):
             self.which += 1
-            return {"array": [x.dtype, list(x.shape), x.layout, x.values(self.which - 1)]}
+            data = x.values(self.which - 1)
+            return {"array": [x.dtype, list(x.shape), x.layout, data, x.fixed]}
         if isinstance(x, dtype):
             return {"dtype": x.name}
         if isinstance(x, tuple):

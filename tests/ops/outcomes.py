@@ -31,7 +31,7 @@ def build(torch, x, leaves=None):
     return tensor(torch, *given, leaves)
 
 
-def tensor(torch, dtype, shape, layout, data, leaves):
+def tensor(torch, dtype, shape, layout, data, fixed, leaves):
     """A leaf tensor of this layout."""
     d = getattr(torch, dtype)
     shape = list(shape)
@@ -52,7 +52,7 @@ def tensor(torch, dtype, shape, layout, data, leaves):
         flat[3:] = t.reshape(-1)
         t = flat[3:].view(shape)
     t = t.detach()
-    if leaves is not None and t.is_floating_point():
+    if leaves is not None and t.is_floating_point() and not fixed:
         t.requires_grad_()
         leaves.append(t)
     return t
@@ -124,10 +124,10 @@ def outcome(torch, case: dict) -> dict:
         if in_place(case["call"]) and hasattr(args[0], "clone"):
             args[0] = args[0].clone()
         result = invoke(torch, case["call"], args, kwargs)
+        results = list(result) if isinstance(result, tuple | list) else [result]
+        found: dict = {"out": [described(t) for t in results]}
     except Exception as error:
         return {"error": [type(error).__name__, first_line(error)]}
-    results = list(result) if isinstance(result, tuple | list) else [result]
-    found: dict = {"out": [described(t) for t in results]}
     first = results[0]
     made = first.grad_fn
     found["grad_fn"] = None if made is None else type(made).__name__

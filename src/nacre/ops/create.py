@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nacre.base.dtypes import bool_, float64, int32, int64, uint8
+from nacre.ir.node import meta_of
 from nacre.ops.record import Operation
 from nacre.ops.samples import f32, i64, refused, sample
 
@@ -79,6 +80,12 @@ arange = Operation(
         refused(RuntimeError, "upper bound and lower bound inconsistent with step sign", 3, 0),
     ],
 )
+
+
+def zeros_like(x):
+    """Zeros of a tensor's shape and type, row-major: a gradient that is none."""
+    m = x._m
+    return full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
 
 
 def _arange(meta, start, step):

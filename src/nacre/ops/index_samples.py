@@ -33,7 +33,16 @@ def index() -> list:
     return [
         *found,
         sample(f32(3), i64(0)).by("Tensor.__getitem__"),
-        sample(f32(2, 3), i64(data=(5, 0))).by("torch.take", "Tensor.take"),
+    ]
+
+
+def take() -> list:
+    """Of reading by place."""
+    return [
+        sample(f32(2, 3), i64(data=(5, 0))),
+        sample(f64(3), i64(2, 2, low=0, high=3)),
+        sample(f32(2, 3, layout="turned"), i64(data=(-1, 1))),
+        sample(i64(3), i64(0)),
     ]
 
 
@@ -50,7 +59,7 @@ def index_errors() -> list:
         refused(IndexError, mask, f32(3), b1(data=(True, False))).by(item),
         refused(IndexError, apart, f32(3, 3), (two, three)).by(item),
         refused(IndexError, "tensors used as indices must be long", f32(3), f32(2)).by(item),
-        refused(IndexError, "only integers, slices", f32(3), "text").by(item),
+        refused(IndexError, "only integers, slices", f32(3), 1.5).by(item),
     ]
 
 
@@ -63,7 +72,6 @@ def index_put() -> list:
     return [
         *[s for s in found if s.args[1] != i64(data=(2, 0, 2))],
         sample(f32(4), i64(data=(2, 0)), f32(2)),
-        sample(f32(4), i64(data=(2, 0)), f64(1)),
         sample(f32(5), b1(data=(True, False, True, True, False)), f32(3)),
         sample(f32(3, 2, layout="turned"), i64(data=(1, 0)), f32(2, 2)),
         sample(i64(4), i64(data=(0, 3)), i64(2)),
@@ -75,7 +83,10 @@ def index_put() -> list:
 def index_put_errors() -> list:
     """Of writing."""
     words = "shape mismatch: value tensor of shape [3] cannot be broadcast to indexing result of"
+    types = "Index put requires the source and destination dtypes match, got Float for the"
     return [
+        refused(RuntimeError, types, f32(4), i64(data=(2, 0)), f64(1)),
+        refused(RuntimeError, types, f32(4), i64(data=(2, 0)), f64()),
         refused(RuntimeError, words, f32(4), i64(data=(0, 1)), f32(3)),
         refused(IndexError, "index 4 is out of bounds", f32(4), i64(data=(4,)), 1.0),
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from nacre.base.dtypes import float64, int64
 from nacre.base.errors import fail
-from nacre.base.shapes import wrap_dim
+from nacre.base.shapes import contiguous_strides, wrap_dim
 from nacre.ir.node import meta_of
+from nacre.ir.tape import requires
+from nacre.ir.trace import TRACE, long_name
 from nacre.ops import view
 from nacre.ops.create import full
-from nacre.ops.elementwise import abs_, cast, div, eq, exp, log, mul, neg, sign, sub, where
+from nacre.ops.elementwise import abs_, cast, clone, div, eq, exp, log, mul, neg, sign, sub, where
 from nacre.ops.index import gather_targets, scatter
 from nacre.ops.record import Composite
 from nacre.ops.reduce import amax, sum_
@@ -38,14 +40,22 @@ def _softmax_errors(name):
     def errors():
         words = f'"{name}_lastdim_kernel_impl" not implemented for \'Long\''
         return [
-            refused(RuntimeError, words, i64(3), 0),
+            refused(NotImplementedError, words, i64(3), 0),
             refused(IndexError, "Dimension out of range", f32(3), 1),
         ]
 
     return errors
 
 
+def _dense(x):
+    """x in row-major order, as the results of softmax are."""
+    return x if x._m.contiguous else clone(x, attrs=contiguous_strides(tuple(x._m.shape)))
+
+
 def _softmax_body(x, dim):
+    if not x._m.numel:
+        return clone(_dense(x))
+    x = _dense(x)
     attrs = ((dim,), True) if x._m.shape else ((), True)
     top = exp(sub(x, amax(x, attrs=attrs)))
     return div(top, sum_(top, attrs=attrs))
@@ -71,6 +81,9 @@ softmax_ = Composite(
 
 
 def _log_softmax_body(x, dim):
+    if not x._m.numel:
+        return clone(_dense(x))
+    x = _dense(x)
     attrs = ((dim,), True) if x._m.shape else ((), True)
     shifted = sub(x, amax(x, attrs=attrs))
     return sub(shifted, log(sum_(exp(shifted), attrs=attrs)))
@@ -99,10 +112,11 @@ def _along(composite, words):
         if dtype is not None:
             x = cast(x, dtype)
         if not x._m.dtype.is_floating_point:
-            kind = x._m.dtype.legacy.removesuffix("Tensor")
-            fail(RuntimeError, f"\"{words}\" not implemented for '{kind}'")
-        if not x._m.numel:
-            return view.clone(x)
+            fail(
+                NotImplementedError,
+                f"\"{words}\" not implemented for '{long_name(x._m.dtype)}'",
+                "convert the tensor first, for example with .float()",
+            )
         return composite(x, attrs=(("dim", wrap_dim(dim, len(x._m.shape))),))
 
     return function
@@ -147,7 +161,7 @@ def _difference_samples():
     ]
 
 
-def _difference_loss(name, grad_name, body, slope):
+def _difference_loss(name, grad_name, body, slope, names=None):
     def grad(ctx, g):
         reduction = dict(ctx.attrs)["reduction"]
         d = sub(ctx[0], ctx[1])
@@ -160,6 +174,7 @@ def _difference_loss(name, grad_name, body, slope):
         grad,
         ((0, 1), (0, 1)),
         grad_name=grad_name,
+        names=names,
         torch=(f"F.{name}",),
         samples=_difference_samples,
         errors=lambda: [
@@ -171,7 +186,14 @@ def _difference_loss(name, grad_name, body, slope):
 mse_ = _difference_loss(
     "mse_loss", "MseLossBackward0", lambda d: mul(d, d), lambda d: mul(d, 2.0)
 )
-l1_ = _difference_loss("l1_loss", "MeanBackward0", abs_, sign)
+_L1_NAMES = {"mean": "MeanBackward0", "sum": "SumBackward0", "none": "AbsBackward0"}
+l1_ = _difference_loss(
+    "l1_loss",
+    "MeanBackward0",
+    abs_,
+    sign,
+    lambda attrs, metas: _L1_NAMES[dict(attrs)["reduction"]],
+)
 
 
 _REDUCED = {name: (("reduction", name),) for name in ("mean", "sum", "none")}
@@ -240,14 +262,15 @@ def _nll_samples(*more):
     """Log-probabilities with further dimensions, and classes."""
     x, y = f32(3, 4, *more), i64(3, *more, low=0, high=4)
     spoiled = i64(3, *more, low=-1, high=4)
+    w = f32(4, low=0.5, high=2.0, fixed=True)
     found = [
         sample(x, y),
         sample(f64(3, 4, *more), y, reduction="sum"),
         sample(x, y, reduction="none"),
-        sample(x, y, weight=f32(4, low=0.5, high=2.0)),
-        sample(x, y, weight=f32(4, low=0.5, high=2.0), reduction="none"),
+        sample(x, y, weight=w),
+        sample(x, y, weight=w, reduction="none"),
         sample(x, spoiled, ignore_index=-1),
-        sample(x, spoiled, ignore_index=-1, weight=f32(4, low=0.5, high=2.0)),
+        sample(x, spoiled, ignore_index=-1, weight=w),
         sample(f32(0, 4, *more), i64(0, *more, low=0)).rough(),
     ]
     return found
@@ -263,7 +286,9 @@ def _nll_errors():
         refused(RuntimeError, "0D or 1D target tensor expected, multi-target not supported",
                 f32(2, 4), i64(2, 4, low=0)),
         refused(RuntimeError, "weight tensor should be defined either for all 4 classes or no",
-                f32(2, 4), i64(2, low=0, high=4), weight=f32(3)),
+                f32(2, 4), i64(2, low=0, high=4), weight=f32(3, fixed=True)),
+        refused(RuntimeError, "is not differentiable with respect to argument 'weight'",
+                f32(2, 4), i64(2, low=0, high=4), weight=f32(4)),
     ]  # fmt: skip
 
 
@@ -288,6 +313,22 @@ nll2d_ = Composite(
 )
 
 
+def _check_weight(weight, classes, record):
+    if weight._m.numel != classes or len(weight._m.shape) != 1:
+        fail(
+            RuntimeError,
+            f"weight tensor should be defined either for all {classes} classes or no classes but "
+            f"got weight tensor of shape: {list(weight._m.shape)}",
+        )
+    if TRACE.grad and requires(weight):
+        fail(
+            RuntimeError,
+            f"The function '{record.name}_forward' is not differentiable with respect to argument "
+            "'weight'. This input cannot have requires_grad True.",
+            "use weight.detach()",
+        )
+
+
 def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
     """Minus the log-probability of the target class, weighted, averaged over the weights."""
     shape, labels = x._m.shape, target._m.shape
@@ -309,6 +350,8 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
              "class targets are integers: use target.long()")
     attrs = (("reduction", reduction), ("ignore", ignore_index))
     record = nll_ if rank <= 2 else nll2d_
+    if weight is not None:
+        _check_weight(weight, shape[1 if rank > 1 else 0], record)
     if weight is None:
         return record(x, target, attrs=attrs)
     return record(x, target, weight, attrs=attrs)

@@ -7,13 +7,13 @@ from math import prod
 
 import numpy as np
 
-from nacre.base.dtypes import bool_, int64
+from nacre.base.dtypes import bool_, int64, uint8
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ir.trace import long_name
 from nacre.ops import view
-from nacre.ops.elementwise import cast, div, eq, masked_fill, mul, where
+from nacre.ops.elementwise import cast, div, eq, isnan, logical_or, masked_fill, mul, where
 from nacre.ops.record import Composite, Operation
 from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
 
@@ -82,18 +82,18 @@ def _all_types(integers, bools):
     return found
 
 
-def whole(integers=True, bools=True, empty=True):
+def whole(integers=True, bools=True, empty=True, **bounds):
     """Samples of a reduction to one element."""
 
     def samples():
         found = [sample(x) for x in _all_types(integers, bools)]
-        found.append(sample(f32(5, 300)).rough())
+        found.append(sample(f32(5, 300, **bounds)).rough())
         return found + [sample(f32(0, 3))] * empty
 
     return samples
 
 
-def along(integers=True, bools=True, several=True, empty=True):
+def along(integers=True, bools=True, several=True, empty=True, **bounds):
     """Samples of a reduction of some dimensions."""
 
     def samples():
@@ -107,8 +107,8 @@ def along(integers=True, bools=True, several=True, empty=True):
             sample(f32(2, 3, layout="expanded"), dim=0),
             sample(f32(0, 3), dim=1),
             sample(f32(), dim=0),
-            sample(f32(3, 150), dim=1).rough(),
-            sample(f32(150, 3), dim=0).rough(),
+            sample(f32(3, 150, **bounds), dim=1).rough(),
+            sample(f32(150, 3, **bounds), dim=0).rough(),
         ]
         if integers:
             found += [sample(i64(2, 3), dim=1), sample(u8(2, 3), dim=0), sample(i32(3), dim=0)]
@@ -241,29 +241,29 @@ prod_ = _reduction(
     _prod_grad,
     ((0,),),
     torch=("torch.prod", "Tensor.prod"),
-    samples=lambda: whole()() + _prod_zeros(),
+    samples=lambda: whole(low=0.9, high=1.1)() + _prod_zeros(),
 )
 prod_dim = replace(
     prod_,
     name="prod_dim",
     grad_name="ProdBackward1",
-    samples=along(several=False),
+    samples=along(several=False, low=0.9, high=1.1),
     errors=_bad_dims(False),
     _where={},
 )
 
 
 # ---- extremes -----------------------------------------------------------------------------------
-def _not_empty(name):
+_SPECIFY = " Specify the reduction dim with the 'dim' argument."
+
+
+def _not_empty(name, error, more):
     def check(x, dims):
         if x.numel:
             return
-        if len(dims) == len(x.shape):
-            fail(
-                IndexError,
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
-                "the reduction dim with the 'dim' argument.",
-            )
+        if len(dims) == len(x.shape) and len(dims) != 1:
+            words = "Expected reduction dim to be specified for input.numel() == 0."
+            fail(error, f"{name}(): {words}{more}")
         for d in dims:
             if not x.shape[d]:
                 fail(IndexError, f"{name}(): Expected reduction dim {d} to have non-zero size.")
@@ -271,13 +271,14 @@ def _not_empty(name):
     return check
 
 
-def _empty_errors(name):
+def _empty_errors(name, error):
     def errors():
         dim = f"{name}(): Expected reduction dim 0 to have non-zero size."
         full = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
         return [
             refused(IndexError, dim, f32(0, 3), dim=0),
-            refused(IndexError, full, f32(0, 3)),
+            refused(IndexError, dim, f32(0), dim=0),
+            refused(error, full, f32(0, 3)),
             *_bad_dims(False)(),
         ]
 
@@ -309,10 +310,10 @@ def _extreme(name, kind, function):
         _same,
         _even,
         ((0, -1),),
-        _not_empty(name),
+        _not_empty(name, RuntimeError, _SPECIFY),
         torch=(f"torch.{name}", f"Tensor.{name}"),
         samples=lambda: whole(empty=False)() + along(empty=False)() + _ties(),
-        errors=_empty_errors(name),
+        errors=_empty_errors(name, RuntimeError),
     )
 
 
@@ -320,10 +321,18 @@ amax = _extreme("amax", "max", np.max)
 amin = _extreme("amin", "min", np.min)
 
 
+def _even_or_nan(ctx, g):
+    """The same, where a NaN is what attains it."""
+    x = ctx[0]
+    hit = cast(logical_or(eq(x, ctx.out), isnan(x)), x._m.dtype)
+    return (where(eq(hit, 0.0), 0.0, div(spread(g, ctx), sum_dims(hit))),)
+
+
 def _whole_extreme(record, name):
     return replace(
         record,
         name=f"{name}_whole",
+        grad=_even_or_nan,
         grad_name=f"{name.capitalize()}Backward1",
         torch=(f"torch.{name}", f"Tensor.{name}"),
         samples=lambda: whole(empty=False)() + _ties(),
@@ -354,14 +363,14 @@ def _arg(name, function):
         name,
         _arg_numpy(function),
         lambda d: int64,
-        check=_not_empty(name),
+        check=_not_empty(name, IndexError, ""),
         torch=(f"torch.{name}", f"Tensor.{name}"),
         samples=lambda: (
             whole(bools=False, empty=False)()
             + along(bools=False, several=False, empty=False)()
             + _ties()
         ),
-        errors=_empty_errors(name),
+        errors=_empty_errors(name, IndexError),
     )
 
 
@@ -375,7 +384,7 @@ def _test(name, function):
         name,
         name,
         function,
-        lambda d: bool_,
+        lambda d: d if d is uint8 else bool_,
         torch=(f"torch.{name}", f"Tensor.{name}"),
         samples=lambda: whole()() + along()() + [sample(f32(data=(0.0, NAN, -0.0)))],
         errors=_bad_dims(),

@@ -84,6 +84,29 @@ def boolean(attrs, *operands) -> Meta:
     return elementwise_meta(bool_, *operands)
 
 
-def scalar_name(d: dtype) -> str:
-    """PyTorch's name of a type in messages: `Float`, `Long`."""
-    return d.legacy.removesuffix("Tensor")
+_C_NAMES = {
+    "bool": "bool",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short int",
+    "int32": "int",
+    "int64": "long int",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "float32": "float",
+    "float64": "double",
+}
+
+
+def c_name(d: dtype) -> str:
+    """A type as some of PyTorch's messages name it: `float`, `long int`."""
+    return _C_NAMES[d.name]
+
+
+def overloads(stem: str, tensor: int, number: int):
+    """`names` of a record whose last operand may be a number: `EqBackward1` or `EqBackward0`."""
+
+    def names(attrs, metas):
+        return f"{stem}Backward{tensor if isinstance(metas[-1], Meta) else number}"
+
+    return names

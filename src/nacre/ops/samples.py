@@ -21,7 +21,8 @@ class Array:
     """A tensor that a sample needs: its shape, type, range of values and layout.
 
     `layout` is "" (row-major), "turned" (memory in the opposite order), "step" (every other element
-    of a row), "offset" (not at the start of its memory) or "expanded" (the first dimension repeats).
+    of a row), "offset" (not at the start of its memory) or "expanded" (the first dimension
+    repeats). `fixed`: no gradient is asked for.
     """
 
     shape: tuple
@@ -30,6 +31,7 @@ class Array:
     high: float = 2.0
     layout: str = ""
     data: tuple | None = None
+    fixed: bool = False
 
     def values(self, which: int = 0) -> list:
         """Its elements in row-major order: distinct, none near 0, others for each argument."""
@@ -55,11 +57,11 @@ class Array:
 
 
 def _maker(dtype, low, high):
-    def make(*shape, low=low, high=high, layout="", data=None):
+    def make(*shape, low=low, high=high, layout="", data=None, fixed=False):
         if data is not None:
             data = tuple(data)
             shape = shape or (len(data),)
-        return Array(shape, dtype, low, high, layout, data)
+        return Array(shape, dtype, low, high, layout, data, fixed)
 
     make.__doc__ = f"A tensor of {dtype} for a sample."
     return make
@@ -183,26 +185,27 @@ def binary(numbers=True, integers=True, bools=True, special=True, **bounds) -> C
         if bools and integers:
             found += [sample(i32(3), b1(1, data=(True,)))]
         if special:
-            found += [
-                sample(f32(data=SPECIAL), f32(8, 1, data=SPECIAL)).rough(),
-                sample(f64(data=SPECIAL), 2.0).rough(),
-            ]
+            found += [sample(f32(data=SPECIAL), f32(8, 1, data=SPECIAL)).rough()]
+        if special and numbers:
+            found += [sample(f64(data=SPECIAL), 2.0).rough()]
         return found
 
     return samples
 
 
+def unequal(a: int, b: int, dim: int) -> str:
+    """What PyTorch says of two sizes that do not broadcast."""
+    return (
+        f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton "
+        f"dimension {dim}"
+    )
+
+
 def unequal_sizes() -> list:
     """Refused: two shapes that do not broadcast."""
-    words = "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"
-    return [refused(RuntimeError, words, f32(2, 3), f32(2, 4))]
+    return [refused(RuntimeError, unequal(3, 4, 1), f32(2, 3), f32(2, 4))]
 
 
-def not_a_tensor() -> list:
-    """Refused: something else in place of a tensor."""
-    return [refused(TypeError, "must be Tensor", "text")]
-
-
-def out_of_range(*more, words="Dimension out of range") -> list:
-    """Refused: a dimension that the tensor does not have."""
-    return [refused(IndexError, words, f32(2, 3), 2, *more)]
+def not_a_number() -> list:
+    """Refused: a number where only a tensor will do."""
+    return [refused(TypeError, "must be Tensor, not float", f32(3), 2.0)]

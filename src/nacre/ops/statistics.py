@@ -141,7 +141,7 @@ def _norm_grad(ctx, g):
     if p == 1:
         return (mul(sign(x), g),)
     if p == 0:
-        return (mul(x, 0.0),)
+        return (None,)
     if p in (INF, -INF):
         hit = cast(eq(abs_(x), out), x._m.dtype)
         return (mul(mul(sign(x), hit), div(g, sum_(hit, attrs=(dims, True)))),)

@@ -13,7 +13,16 @@ from nacre.ops.elementwise.arithmetic import (
     sub,
     sub_scaled,
 )
-from nacre.ops.elementwise.choose import clamp, masked_fill, maximum, minimum, where
+from nacre.ops.elementwise.choose import (
+    clamp,
+    clamp_between,
+    clamp_max,
+    clamp_min,
+    masked_fill,
+    maximum,
+    minimum,
+    where,
+)
 from nacre.ops.elementwise.compare import (
     bitwise_and,
     bitwise_not,
@@ -63,10 +72,11 @@ from nacre.ops.rules import common_dtype
 
 __all__ = [
     "abs_", "add", "add_scaled", "addcdiv", "addcmul", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "cast", "ceil", "clamp", "clone", "common_dtype", "copy", "cos", "div", "eq",
-    "erf", "exp", "exp2", "expm1", "floor", "floor_divide", "ge", "gt", "isnan", "le", "lerp", "log",
-    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
-    "masked_fill", "maximum", "minimum", "mul", "ne", "neg", "pow_number", "power", "reciprocal",
-    "relu", "remainder", "round_", "rsqrt", "rsub", "sigmoid", "sign", "sin", "sqrt", "sub",
-    "sub_scaled", "tan", "tanh", "threshold_backward", "to_copy", "trunc", "where",
+    "bitwise_xor", "cast", "ceil", "clamp", "clamp_between", "clamp_max", "clamp_min", "clone",
+    "common_dtype", "copy", "cos", "div", "eq", "erf", "exp", "exp2", "expm1", "floor",
+    "floor_divide", "ge", "gt", "isnan", "le", "lerp", "log", "log10", "log1p", "log2",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "masked_fill", "maximum",
+    "minimum", "mul", "ne", "neg", "pow_number", "power", "reciprocal", "relu", "remainder",
+    "round_", "rsqrt", "rsub", "sigmoid", "sign", "sin", "sqrt", "sub", "sub_scaled", "tan",
+    "tanh", "threshold_backward", "to_copy", "trunc", "where",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from nacre.base.dtypes import bool_
 from nacre.base.errors import fail
 from nacre.ir.node import Meta
 from nacre.ops.record import Operation
-from nacre.ops.rules import elementwise_meta, floating, same_type
+from nacre.ops.rules import c_name, elementwise_meta, floating, overloads, same_type
 from nacre.ops.samples import (
     b1,
     binary,
@@ -20,6 +20,7 @@ from nacre.ops.samples import (
     refused,
     sample,
     unary,
+    unequal,
     unequal_sizes,
 )
 
@@ -115,9 +116,11 @@ rsub = _arithmetic(
     lambda ctx, g: (neg(g) if ctx.needs[0] else None, g),
     (),
     lambda e, x, y: e.sub(y, x),
+    infer=lambda attrs, x, y: same_type(attrs, y, x),
+    names=overloads("Rsub", 0, 1),
     torch=("torch.rsub", "Tensor.__rsub__"),
     samples=binary(bools=False),
-    errors=_no_sub,
+    errors=lambda: [s for s in _no_sub() if s.error is not RuntimeError or "bool" in s.words],
 )
 
 
@@ -223,8 +226,7 @@ def _of_three(**bounds):
 
 
 def _three_unequal():
-    words = "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 0"
-    return [refused(RuntimeError, words, f32(3), f32(3), f32(4))]
+    return [refused(RuntimeError, unequal(3, 4, 0), f32(3), f32(3), f32(4))]
 
 
 def _addcmul_grad(ctx, g):
@@ -262,9 +264,23 @@ def _addcdiv_grad(ctx, g):
     )
 
 
+def _addcdiv_infer(attrs, x, a, b, value):
+    if not a.dtype.is_floating_point and not b.dtype.is_floating_point:
+        fail(
+            RuntimeError,
+            "Integer division with addcdiv is no longer supported, and in a future  release "
+            "addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv "
+            "behavior can be implemented as (input + value * torch.trunc(tensor1 / tensor2))."
+            "to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for "
+            "float inputs. The future addcdiv behavior is just the latter implementation: (input + "
+            "value * tensor1 / tensor2), for all dtypes.",
+        )
+    return floating(attrs, x, a, b, value)
+
+
 addcdiv = Operation(
     "addcdiv",
-    floating,
+    _addcdiv_infer,
     lambda attrs, meta, x, a, b, value: x + (a * value) / b,
     _addcdiv_grad,
     ((), (2,), (1, 2)),
@@ -281,6 +297,26 @@ addcdiv = Operation(
 
 
 # ---- between two values -------------------------------------------------------------------------
+def _lerp_infer(attrs, x, y, w):
+    for name, m in (("end", y), ("weight", w)):
+        if isinstance(m, Meta) and m.dtype is not x.dtype:
+            fail(
+                RuntimeError,
+                f"expected dtype {c_name(x.dtype)} for `{name}` but got dtype {c_name(m.dtype)}",
+            )
+    return same_type(attrs, x, y, w)
+
+
+def _lerp_grad(ctx, g):
+    w = other(ctx, 2)
+    rest = rsub(w, 1) if isinstance(ctx.metas[2], Meta) else 1 - w
+    return (
+        mul(g, rest) if ctx.needs[0] else None,
+        mul(g, w) if ctx.needs[1] else None,
+        mul(g, sub(ctx[1], ctx[0])) if ctx.needs[2] else None,
+    )
+
+
 def _lerp_numpy(attrs, meta, x, y, w):
     near = np.abs(w) < 0.5
     return np.where(near, x + w * (y - x), y - (y - x) * (np.asarray(1, x.dtype) - w))
@@ -307,14 +343,11 @@ def _lerp_samples():
 
 lerp = Operation(
     "lerp",
-    same_type,
+    _lerp_infer,
     _lerp_numpy,
-    lambda ctx, g: (
-        mul(g, rsub(other(ctx, 2), 1)) if ctx.needs[0] else None,
-        mul(g, other(ctx, 2)) if ctx.needs[1] else None,
-        mul(g, sub(ctx[1], ctx[0])) if ctx.needs[2] else None,
-    ),
+    _lerp_grad,
     ((2,), (2,), (0, 1)),
+    names=overloads("Lerp", 1, 0),
     exact=True,
     scalar=_lerp_scalar,
     torch=("torch.lerp", "Tensor.lerp", "Tensor.lerp_"),

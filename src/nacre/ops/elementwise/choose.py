@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nacre.base.dtypes import bool_
 from nacre.base.errors import fail
-from nacre.ops.elementwise.arithmetic import add, div, other
-from nacre.ops.elementwise.compare import ge, gt, le, logical_and, lt, ne
-from nacre.ops.record import Operation
-from nacre.ops.rules import common_dtype, elementwise_meta, same_type, scalar_name
+from nacre.base.shapes import broadcast_shapes
+from nacre.ir.node import Meta, meta_of
+from nacre.ir.trace import long_name
+from nacre.ops.elementwise.arithmetic import div, other
+from nacre.ops.elementwise.compare import eq, ge, gt, le, logical_and, logical_or, lt
+from nacre.ops.record import Composite, Operation
+from nacre.ops.rules import (
+    c_name,
+    common_dtype,
+    device_of,
+    elementwise_meta,
+    overloads,
+    same_type,
+)
 from nacre.ops.samples import (
     SPECIAL,
     b1,
@@ -18,9 +30,11 @@ from nacre.ops.samples import (
     f64,
     i32,
     i64,
+    not_a_number,
     refused,
     sample,
     u8,
+    unequal,
     unequal_sizes,
 )
 
@@ -33,7 +47,7 @@ def _where_infer(attrs, condition, x, y):
         fail(
             RuntimeError,
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{scalar_name(condition.dtype)}",
+            f"{long_name(condition.dtype)}",
         )
     return elementwise_meta(common_dtype(x, y), condition, x, y)
 
@@ -59,10 +73,9 @@ def _where_samples():
 
 def _where_errors():
     words = "where expected condition to be a boolean tensor, but got a tensor with dtype Float"
-    size = "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0"
     return [
         refused(RuntimeError, words, f32(3), f32(3), f32(3)),
-        refused(RuntimeError, size, b1(3), f32(3), f32(2)),
+        refused(RuntimeError, unequal(3, 2, 0), b1(3), f32(3), f32(2)),
     ]
 
 
@@ -89,10 +102,17 @@ def _masked_fill_infer(attrs, x, mask, value):
     if mask.dtype is not bool_:
         fail(
             RuntimeError,
-            "masked_fill only supports boolean masks, but got mask with dtype "
-            f"{scalar_name(mask.dtype).lower()}",
+            "masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{c_name(mask.dtype)}",
+            "compare to make a mask: mask != 0",
         )
-    return elementwise_meta(x.dtype, x, mask)
+    if isinstance(value, Meta) and value.shape:
+        fail(
+            RuntimeError,
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{len(value.shape)} dimension(s).",
+        )
+    return meta_of(broadcast_shapes(x.shape, mask.shape), x.dtype, None, device_of((x, mask)))
 
 
 def _masked_fill_samples():
@@ -112,8 +132,9 @@ def _masked_fill_samples():
 
 def _masked_fill_errors():
     return [
-        refused(RuntimeError, "masked_fill only supports boolean masks", f32(3), i64(3), 0.0),
-        refused(RuntimeError, "The size of tensor a (4) must match", f32(3), b1(4), 0.0),
+        refused(RuntimeError, "masked_fill_ only supports boolean masks", f32(3), i64(3), 0.0),
+        refused(RuntimeError, "with dtype unsigned char", f32(3), u8(3), 0.0),
+        refused(RuntimeError, "supports a 0-dimensional value tensor", f32(3), b1(3), f32(3)),
     ]
 
 
@@ -127,6 +148,7 @@ masked_fill = Operation(
         where(ctx[1], g, 0.0) if ctx.needs[2] else None,
     ),
     ((1,), (), (1,)),
+    names=overloads("MaskedFill", 1, 0),
     exact=True,
     scalar=lambda e, x, mask, value: e.select(mask, value, x),
     compute=lambda attrs, out, *m: (out, bool_, out),
@@ -146,13 +168,13 @@ def _extreme_samples():
     ]
 
 
-def _extreme(name, function, greater):
+def _extreme(name, function, beats):
     def grad(ctx, g):
         x, y = other(ctx, 0), other(ctx, 1)
-        half = div(masked_fill(g, ne(x, y), 0.0), 2.0)
+        shared = where(eq(x, y), div(g, 2.0), g)
         return (
-            add(where(greater(x, y), g, 0.0), half) if ctx.needs[0] else None,
-            add(where(greater(y, x), g, 0.0), half) if ctx.needs[1] else None,
+            masked_fill(shared, beats(y, x), 0.0) if ctx.needs[0] else None,
+            masked_fill(shared, beats(x, y), 0.0) if ctx.needs[1] else None,
         )
 
     return Operation(
@@ -165,7 +187,7 @@ def _extreme(name, function, greater):
         scalar=lambda e, x, y: getattr(e, name)(x, y),
         torch=(f"torch.{name}", f"Tensor.{name}"),
         samples=_extreme_samples,
-        errors=unequal_sizes,
+        errors=lambda: unequal_sizes() + not_a_number(),
     )
 
 
@@ -206,7 +228,7 @@ def _clamp_grad(ctx, g):
 
 
 def _clamp_samples():
-    found = [
+    return [
         sample(f32(2, 3), -1.0, 1.0),
         sample(f32(2, 3), min=-0.5),
         sample(f32(2, 3), max=0.5),
@@ -220,9 +242,17 @@ def _clamp_samples():
         sample(u8(4), 1, 3),
         sample(i32(4), max=1),
         sample(f32(data=SPECIAL), -1.0, 1.0).rough(),
-        sample(f32(2, 3), f32(3, low=-1, high=0), f32(1, low=0.5, high=1)).by("torch.clamp"),
     ]
-    return found
+
+
+def _one_bound():
+    return [
+        sample(f32(2, 3), 0.5),
+        sample(f64(4), -1),
+        sample(i64(4), 1),
+        sample(f32(3, 2, layout="turned"), 0),
+        sample(f32(data=SPECIAL), 1.0).rough(),
+    ]
 
 
 clamp = Operation(
@@ -231,6 +261,7 @@ clamp = Operation(
     _clamp_numpy,
     _clamp_grad,
     ((0,),),
+    grad_name="ClampBackward1",
     exact=True,
     scalar=_clamp_scalar,
     constants=lambda attrs: (("low", attrs[0]), ("high", attrs[1])),
@@ -239,4 +270,71 @@ clamp = Operation(
     errors=lambda: [
         refused(RuntimeError, "At least one of 'min' or 'max' must not be None", f32(3))
     ],
+)
+clamp_min = replace(
+    clamp,
+    name="clamp_min",
+    grad_name="ClampMinBackward0",
+    torch=("torch.clamp_min", "Tensor.clamp_min", "Tensor.clamp_min_"),
+    samples=_one_bound,
+    errors=None,
+    _where={},
+)
+clamp_max = replace(
+    clamp,
+    name="clamp_max",
+    grad_name="ClampMaxBackward0",
+    torch=("torch.clamp_max", "Tensor.clamp_max", "Tensor.clamp_max_"),
+    samples=_one_bound,
+    errors=None,
+    _where={},
+)
+
+
+# ---- within bounds that are tensors -------------------------------------------------------------
+def _between_body(x, *bounds, low, high):
+    bounds = list(bounds)
+    if low:
+        x = maximum(x, bounds.pop(0))
+    return minimum(x, bounds.pop(0)) if high else x
+
+
+def _between_grad(ctx, g):
+    """To the bound that holds x back, else to x; the upper bound wins where they cross."""
+    on = dict(ctx.attrs)
+    x = ctx[0]
+    low = ctx[1] if on["low"] else None
+    high = ctx[-1 + len(ctx.metas)] if on["high"] else None
+    if low is None:
+        return where(le(x, high), g, 0.0), where(gt(x, high), g, 0.0)
+    if high is None:
+        return where(ge(x, low), g, 0.0), where(lt(x, low), g, 0.0)
+    return (
+        where(logical_and(ge(x, low), le(x, high)), g, 0.0),
+        where(logical_and(lt(x, low), lt(low, high)), g, 0.0),
+        where(logical_or(gt(x, high), gt(low, high)), g, 0.0),
+    )
+
+
+def _between_samples():
+    low, high = f32(3, low=-1, high=0), f32(1, low=0.5, high=1)
+    return [
+        sample(f32(2, 3), low, high),
+        sample(f32(2, 3), min=low),
+        sample(f64(2, 3), max=f64(2, 1)),
+        sample(f32(3, 2, layout="turned"), f32(), f32()),
+        sample(i64(4), i64(4, low=0, high=1), i64(low=2, high=3)),
+        sample(f32(0, 3), low, high),
+    ]
+
+
+clamp_between = Composite(
+    "clamp_between",
+    _between_body,
+    _between_grad,
+    ((0, 1, 2), (0, 1, 2), (0, 1, 2)),
+    grad_name="ClampBackward0",
+    torch=("torch.clamp", "Tensor.clamp", "Tensor.clamp_"),
+    samples=_between_samples,
+    errors=lambda: [refused(RuntimeError, unequal(3, 4, 0), f32(3), f32(4))],
 )

@@ -7,8 +7,9 @@ import numpy as np
 from nacre.base.dtypes import bool_
 from nacre.base.errors import fail
 from nacre.ir.trace import long_name
+from nacre.ops.create import zeros_like
 from nacre.ops.record import Operation
-from nacre.ops.rules import boolean, common_dtype, elementwise_meta
+from nacre.ops.rules import boolean, common_dtype, elementwise_meta, overloads
 from nacre.ops.samples import (
     b1,
     binary,
@@ -16,10 +17,12 @@ from nacre.ops.samples import (
     f64,
     i32,
     i64,
+    not_a_number,
     refused,
     sample,
     u8,
     unary,
+    unequal,
     unequal_sizes,
 )
 
@@ -38,6 +41,8 @@ def _compare(name, function, method, *more):
         name,
         boolean,
         lambda attrs, meta, x, y: function(x, y),
+        lambda ctx, g: (zeros_like(g), zeros_like(g)),
+        names=overloads(name.capitalize(), 1, 0),
         exact=True,
         scalar=lambda e, x, y: getattr(e, method)(x, y),
         compute=lambda attrs, out, *m: common_dtype(*m),
@@ -65,7 +70,7 @@ def _logical(name, function, method):
         compute=lambda attrs, out, *m: bool_,
         torch=(f"torch.{name}", f"Tensor.{name}", f"Tensor.{name}_"),
         samples=binary(numbers=False),
-        errors=unequal_sizes,
+        errors=lambda: unequal_sizes() + not_a_number(),
     )
 
 
@@ -89,7 +94,7 @@ def _integral(name):
     def infer(attrs, *operands):
         d = common_dtype(*operands)
         if d.is_floating_point:
-            fail(RuntimeError, f"\"{name}_cpu\" not implemented for '{long_name(d)}'")
+            fail(NotImplementedError, f"\"{name}_cpu\" not implemented for '{long_name(d)}'")
         return elementwise_meta(d, *operands)
 
     return infer
@@ -121,9 +126,9 @@ def _bitwise(name, function, method, operator):
         torch=(f"torch.{name}", f"Tensor.{name}", f"Tensor.{operator}", f"Tensor.{name}_"),
         samples=_of_bits,
         errors=lambda: [
-            refused(RuntimeError, "not implemented for 'Float'", f32(3), f32(3)),
-            refused(RuntimeError, "not implemented for 'Double'", i64(3), f64(3)),
-            refused(RuntimeError, "The size of tensor a (2) must match", b1(2), b1(3)),
+            refused(NotImplementedError, "not implemented for 'Float'", f32(3), f32(3)),
+            refused(NotImplementedError, "not implemented for 'Double'", f64(3), i64(3)),
+            refused(RuntimeError, unequal(2, 3, 0), b1(2), b1(3)),
         ],
     )
 
@@ -141,7 +146,7 @@ bitwise_not = Operation(
     samples=lambda: [
         sample(x) for x in (i64(2, 3), i32(3), u8(4), b1(4), i64(), i64(0), b1(2, 2))
     ],
-    errors=lambda: [refused(RuntimeError, "not implemented for 'Float'", f32(3))],
+    errors=lambda: [refused(NotImplementedError, "not implemented for 'Float'", f32(3))],
 )
 isnan = Operation(
     "isnan",

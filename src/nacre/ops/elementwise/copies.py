@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from nacre.base.dtypes import dtype, float32, float64, int32, int64, uint8
-from nacre.base.dtypes import bool_ as bool8
+from nacre.base.dtypes import bool_, dtype, float32, float64, int32, int64, uint8
+from nacre.base.errors import fail
+from nacre.base.shapes import broadcast_shapes
 from nacre.ir.node import meta_of
 from nacre.ops.record import Operation
 from nacre.ops.rules import elementwise_meta
-from nacre.ops.samples import MAKERS, f32, f64, i64, refused, sample, unary
+from nacre.ops.samples import MAKERS, f32, f64, i64, refused, sample, unary, unequal_sizes
 
 
 def _clone_infer(attrs, x):
@@ -39,7 +40,7 @@ def _copy_samples():
         sample(f32(2, 3), f32(3)),
         sample(f32(3, 2, layout="turned"), f64(3, 1)),
         sample(f32(2, 3, layout="step"), f32()),
-        sample(f32(), f32(1)),
+        sample(f32(1), f32()),
         sample(f32(0, 3), f32(3)),
         sample(i64(3), f32(3)).rough(),
         sample(MAKERS["uint8"](3), i64(3, low=0, high=9)),
@@ -49,16 +50,26 @@ def _copy_samples():
 
 
 def _copy_errors():
-    words = "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"
-    return [
-        refused(RuntimeError, words, f32(2, 3), f32(2, 4)),
-        refused(RuntimeError, "output with shape", f32(3), f32(2, 3)),
-    ]
+    words = "output with shape [3] doesn't match the broadcast shape [2, 3]"
+    return [*unequal_sizes(), refused(RuntimeError, words, f32(3), f32(2, 3))]
+
+
+def _copy_infer(attrs, x):
+    """The destination's Meta, which the source must broadcast to."""
+    if x.shape != attrs.shape:
+        shape = broadcast_shapes(attrs.shape, x.shape)
+        if shape != attrs.shape:
+            fail(
+                RuntimeError,
+                f"output with shape {list(attrs.shape)} doesn't match the broadcast shape "
+                f"{list(shape)}",
+            )
+    return attrs
 
 
 copy = Operation(
     "copy",
-    lambda attrs, x: attrs,
+    _copy_infer,
     lambda attrs, meta, x: x,
     lambda ctx, g: (g,),
     grad_name="CopyBackwards",
@@ -70,7 +81,7 @@ copy = Operation(
     errors=_copy_errors,
 )
 
-_TYPES = (float32, float64, int64, int32, uint8, bool8)
+_TYPES = (float32, float64, int64, int32, uint8, bool_)
 
 
 def _cast_samples():
@@ -82,7 +93,7 @@ def _cast_samples():
         found += [sample(x, wanted).by("Tensor.to", "Tensor.type") for wanted in _TYPES]
     turned = f32(3, 2, layout="turned")
     found += [sample(x, float64).by("Tensor.to") for x in (f32(), f32(0, 2), turned)]
-    found += [sample(f32(data=(0.0, -0.0, float("nan"), 2.5)), bool8).by("Tensor.to")]
+    found += [sample(f32(data=(0.0, -0.0, float("nan"), 2.5)), bool_).by("Tensor.to")]
     found += [sample(i64(3), f32(3)).by("Tensor.type_as")]
     methods = {"float": i64, "double": f32, "long": f32, "int": f32, "byte": f32, "bool": f32}
     for method, maker in methods.items():

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nacre.ops.create import zeros_like
 from nacre.ops.elementwise.arithmetic import add, div, is_bool, mul, neg, not_bool, rsub
 from nacre.ops.record import Operation
 from nacre.ops.rules import floating, same_type
@@ -62,7 +63,7 @@ def _sign_scalar(e, x):
 sign = function(
     "sign",
     _sign_numpy,
-    lambda ctx, g: (mul(g, 0.0),),
+    lambda ctx, g: (zeros_like(g),),
     (),
     _sign_scalar,
     infer=same_type,
@@ -165,6 +166,7 @@ log1p = function(
     lambda ctx, g: (div(g, add(ctx[0], 1.0)),),
     ((0,),),
     lambda e, x: e.log1p(x),
+    grad_name="Log1PBackward0",
     samples=unary(low=-0.875, high=3.0),
 )
 
@@ -227,7 +229,7 @@ def _rounding(name, numpy):
     return function(
         name,
         lambda x: numpy(x) if x.dtype.kind not in "iub" else x,
-        lambda ctx, g: (mul(g, 0.0),),
+        lambda ctx, g: (zeros_like(g),),
         (),
         lambda e, x: getattr(e, name)(x) if x.dtype.is_floating_point else x,
         infer=same_type,

@@ -8,12 +8,13 @@ import numpy as np
 
 from nacre.base.errors import fail
 from nacre.ir.node import Meta
+from nacre.ops.create import zeros_like
 from nacre.ops.elementwise.arithmetic import div, mul, neg, other, sub
 from nacre.ops.elementwise.choose import masked_fill
 from nacre.ops.elementwise.compare import eq, ge, logical_and
 from nacre.ops.elementwise.functions import floor, log
 from nacre.ops.record import Operation
-from nacre.ops.rules import common_dtype, elementwise_meta, floating, same_type
+from nacre.ops.rules import common_dtype, elementwise_meta, floating, overloads, same_type
 from nacre.ops.samples import (
     SPECIAL,
     f32,
@@ -42,7 +43,7 @@ def _pow_number_infer(attrs, x):
 def _pow_number_grad(ctx, g):
     exponent = ctx.attrs
     if exponent == 0:
-        return (mul(g, 0.0),)
+        return (zeros_like(g),)
     return (mul(g, mul(pow_number(ctx[0], attrs=exponent - 1), float(exponent))),)
 
 
@@ -147,7 +148,7 @@ power = Operation(
     lambda attrs, meta, x, y: np.power(x, y),
     _pow_grad,
     ((0, 1), (0, 1, -1)),
-    grad_name="PowBackward1",
+    names=lambda attrs, metas: f"PowBackward{1 if isinstance(metas[0], Meta) else 2}",
     scalar=lambda e, x, y: e.pow(x, y),
     torch=("torch.pow", "Tensor.pow", "Tensor.__pow__", "Tensor.__rpow__", "Tensor.pow_"),
     samples=_pow_samples,
@@ -170,10 +171,20 @@ def _division_samples():
     return floats_of_two(low=0.25, high=2.0) + whole + numbers + rough
 
 
+def _no_derivative(ctx, g):
+    fail(
+        RuntimeError,
+        "derivative for aten::floor_divide is not implemented",
+        "take it out of what is differentiated, for example with .detach()",
+    )
+
+
 floor_divide = Operation(
     "floor_divide",
     same_type,
     lambda attrs, meta, x, y: np.floor_divide(x, y),
+    _no_derivative,
+    grad_name="NotImplemented",
     scalar=lambda e, x, y: e.floor_div(x, y),
     torch=("torch.floor_divide", "Tensor.floor_divide", "Tensor.__floordiv__",
            "Tensor.floor_divide_"),
@@ -189,6 +200,7 @@ remainder = Operation(
         neg(mul(g, floor(div(other(ctx, 0), other(ctx, 1))))) if ctx.needs[1] else None,
     ),
     ((), (0, 1)),
+    names=overloads("Remainder", 1, 0),
     scalar=lambda e, x, y: e.remainder(x, y),
     torch=("torch.remainder", "Tensor.remainder", "Tensor.__mod__", "Tensor.remainder_"),
     samples=_division_samples,
