@@ -67,7 +67,8 @@ def test_a_traceback_starts_at_the_script_and_ends_with_the_notes(tmp_path: Path
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1] == f'  File "{tmp_path / name}", line 7, in <module>'
     assert lines[2] == "    product()"
-    assert re.fullmatch(r'  File ".*program.py", line 5, in product', lines[3])
+    inner = f'  File "{tmp_path / name}", line 5, in product'
+    assert inner in lines[3:5], "the line of the call may be underlined before it"
     assert "RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x16 and 20x4)" in lines
     assert lines[-1].startswith("  "), "the remedy is printed"
     assert "/cli/" not in ran.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from operator import add, mul, neg, sub, truediv
+from typing import Any
 
 from nacre.base.errors import fail
 from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of, meta_of
@@ -103,17 +104,32 @@ class Value:
     """
 
     __slots__ = ("_c", "_gf", "_m", "_rg", "_v", "_vc")
+    _c: Any
+    _gf: Any
+    _m: Any
+    _rg: Any
+    _v: Any
+    _vc: Any
 
 
 class Services:
     """What recording asks of the rooms above it; each sets its own when it is imported."""
 
     tensor: type = Value
-    evaluate = None  # runtime: () -> None, evaluates the open stretch
-    settle = None  # runtime: (cell) -> None, computes a cell pending elsewhere
-    still_exposed = None  # tensor.cell: (cell) -> bool
-    add_in_place = None  # tensor.cell: (tensor, tensor) -> None
-    snapshot = None  # tensor.cell: (value) -> Storage, a dense copy
+    evaluate: Any = None  # runtime: () -> None, evaluates the open stretch
+    settle: Any = None  # runtime: (cell) -> None, computes a cell pending elsewhere
+    still_exposed: Any = None  # tensor.cell: (cell) -> bool
+    add_in_place: Any = None  # tensor.cell: (tensor, tensor) -> None
+    snapshot: Any = None  # tensor.cell: (value) -> Storage, a dense copy
+    # tensor.methods: what methods of Tensor do that needs rooms above it
+    as_tensor: Any = None
+    check_device: Any = None
+    deep_copy: Any = None
+    legacy: Any = None
+    reduce: Any = None
+    show: Any = None
+    warn_grad: Any = None
+    warn_scalar: Any = None
 
 
 _new = object.__new__
