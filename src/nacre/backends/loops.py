@@ -51,7 +51,7 @@ def evaluate(e: Emitter, instruction, values) -> Val:
         return e.cast(values[args[0]], out)
     if name == "const":
         return e.const(attrs[0], out)
-    scalar = REGISTRY[name].scalar
+    scalar = REGISTRY[name].scalar  # type: ignore[union-attr]
     if scalar is None:
         raise NotImplementedError(f"{name} has no code for one element")
     result = scalar(e, *[values[a] for a in args], **dict(attrs))

@@ -28,7 +28,7 @@ def blank(name):
 def typename(thing) -> str:
     """The type of a thing as PyTorch names it in messages: `torch.FloatTensor`, `int`."""
     if isinstance(thing, Value):
-        return thing.type()
+        return thing.type()  # type: ignore[attr-defined]
     holder = thing if hasattr(thing, "__qualname__") else type(thing)
     place = getattr(holder, "__module__", "") or ""
     return holder.__qualname__ if place in ("", "builtins") else f"{place}.{holder.__qualname__}"

@@ -189,7 +189,7 @@ class Composite:
     internal: bool = False
     _where: dict = field(default_factory=dict, repr=False)
 
-    __post_init__ = Operation.__post_init__
+    __post_init__ = Operation.__post_init__  # type: ignore[misc]
     __repr__ = Operation.__repr__
     where = Operation.where
     kind = "composite"

@@ -36,7 +36,7 @@ def publish(package: types.ModuleType) -> None:
     """Put the names into the package."""
     for name, value in NAMES.items():
         setattr(package, name, value)
-    package.__all__ = sorted({*package.__all__, *NAMES})
+    vars(package)["__all__"] = sorted({*vars(package)["__all__"], *NAMES})
     for name, module in MODULES.items():
         setattr(package, name, module)
         sys.modules[f"{package.__name__}.{name}"] = module
