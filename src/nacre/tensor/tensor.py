@@ -25,10 +25,6 @@ _keys = count()
 _NUMBERS = (int, float, bool)
 
 
-class _Type(type(Value)):
-    """Lets `isinstance(x, Tensor)` stay a plain check while types print under PyTorch's names."""
-
-
 class Tensor(Value):
     """A multi-dimensional array of one element type, recorded as it is computed.
 
@@ -240,7 +236,8 @@ class Tensor(Value):
             if not isinstance(value, Value):
                 fail(
                     TypeError,
-                    f"assigned grad expected to be a Tensor or None but got {type(value).__name__}",
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}",
                 )
             if value._m.dtype is not self._m.dtype:
                 fail(
