@@ -47,15 +47,15 @@ def _softmax_errors(name):
     return errors
 
 
-def _dense(x):
+def dense(x):
     """x in row-major order, as the results of softmax are."""
     return x if x._m.contiguous else clone(x, attrs=contiguous_strides(tuple(x._m.shape)))
 
 
 def _softmax_body(x, dim):
     if not x._m.numel:
-        return clone(_dense(x))
-    x = _dense(x)
+        return clone(dense(x))
+    x = dense(x)
     attrs = ((dim,), True) if x._m.shape else ((), True)
     top = exp(sub(x, amax(x, attrs=attrs)))
     return div(top, sum_(top, attrs=attrs))
@@ -82,8 +82,8 @@ softmax_ = Composite(
 
 def _log_softmax_body(x, dim):
     if not x._m.numel:
-        return clone(_dense(x))
-    x = _dense(x)
+        return clone(dense(x))
+    x = dense(x)
     attrs = ((dim,), True) if x._m.shape else ((), True)
     shifted = sub(x, amax(x, attrs=attrs))
     return sub(shifted, log(sum_(exp(shifted), attrs=attrs)))
@@ -282,7 +282,7 @@ def _nll_errors():
                 f32(3, 4), i64(2, low=0)),
         refused(IndexError, "Target 4 is out of bounds.", f32(1, 4), i64(data=(4,))),
         refused(IndexError, "Target -1 is out of bounds.", f32(1, 4), i64(data=(-1,))),
-        refused(RuntimeError, "expected scalar type Long but found Float", f32(2, 4), f32(2)),
+        refused(RuntimeError, "expected target dtype to be Long or Byte", f32(2, 4), f32(2)),
         refused(RuntimeError, "0D or 1D target tensor expected, multi-target not supported",
                 f32(2, 4), i64(2, 4, low=0)),
         refused(RuntimeError, "weight tensor should be defined either for all 4 classes or no",
@@ -310,6 +310,11 @@ nll2d_ = Composite(
     grad_name="NllLoss2DBackward0",
     torch=("F.nll_loss",),
     samples=lambda: _nll_samples(2, 2),
+    errors=lambda: [
+        refused(RuntimeError, "but got Float", f32(1, 4, 2, 2), f32(1, 2, 2)),
+        refused(RuntimeError, "size mismatch (got input: [1, 4, 2, 2] , target: [1, 2, 3]",
+                f32(1, 4, 2, 2), i64(1, 2, 3, low=0, high=4)),
+    ],
 )
 
 
@@ -343,11 +348,16 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
             f"({labels[0] if labels else 1}).",
         )
     if tuple(labels) != tuple(expected):
-        fail(RuntimeError, "0D or 1D target tensor expected, multi-target not supported")
+        words = "0D or 1D target tensor expected, multi-target not supported"
+        if rank > 2 and len(labels) == rank - 1:
+            words = f"size mismatch (got input: {list(shape)} , target: {list(labels)}"
+        fail(RuntimeError, words)
     if target._m.dtype is not int64:
-        kind = target._m.dtype.legacy.removesuffix("Tensor")
-        fail(RuntimeError, f"expected scalar type Long but found {kind}",
-             "class targets are integers: use target.long()")
+        fail(
+            RuntimeError,
+            f"expected target dtype to be Long or Byte, but got {long_name(target._m.dtype)}",
+            "class targets are integers: use target.long()",
+        )
     attrs = (("reduction", reduction), ("ignore", ignore_index))
     record = nll_ if rank <= 2 else nll2d_
     if weight is not None:

@@ -45,11 +45,21 @@ def spread(g, reduction, shape):
     return view.expand(g, tuple(shape))
 
 
+# The mean over a number of classes; its own record, since PyTorch prints it under its own name.
+share = Composite(
+    "share",
+    div,
+    lambda ctx, g: (div(g, ctx.numbers[0]), None),
+    grad_name="DivBackward1",
+    internal=True,
+)
+
+
 # ---- differences --------------------------------------------------------------------------------
 def _smooth_body(x, y, beta, reduction):
     size = abs_(sub(x, y))
     near = div(mul(mul(size, size), 0.5), beta)
-    return reduced(where(lt(size, beta), near, sub(size, mul(beta, 0.5))), reduction)
+    return reduced(where(lt(size, beta), near, sub(size, beta * 0.5)), reduction)
 
 
 def _smooth_grad(ctx, g):
@@ -64,7 +74,7 @@ def _smooth_grad(ctx, g):
 def _huber_body(x, y, delta, reduction):
     size = abs_(sub(x, y))
     near = mul(mul(size, size), 0.5)
-    far = mul(sub(size, mul(delta, 0.5)), delta)
+    far = mul(sub(size, delta * 0.5), delta)
     return reduced(where(lt(size, delta), near, far), reduction)
 
 
@@ -147,8 +157,8 @@ def _bce_samples():
         sample(x, y),
         sample(f64(4, low=0.05, high=0.95), f64(4, low=0.1, high=0.9), reduction="sum"),
         sample(x, y, reduction="none"),
-        sample(x, y, weight=f32(2, 3, low=0.5, high=2.0)),
-        sample(x, y, weight=f32(3, low=0.5, high=2.0), reduction="none"),
+        sample(x, y, weight=f32(2, 3, low=0.5, high=2.0, fixed=True)),
+        sample(x, y, weight=f32(3, low=0.5, high=2.0, fixed=True), reduction="none"),
         sample(f32(data=(0.0, 1.0, 0.0, 1.0)), f32(data=(0.0, 0.0, 1.0, 1.0))).rough(),
     ]
 
@@ -208,8 +218,8 @@ def _logits_samples():
         sample(x, y),
         sample(f64(4), f64(4, low=0.1, high=0.9), reduction="sum"),
         sample(x, y, reduction="none"),
-        sample(x, y, weight=f32(3, low=0.5, high=2.0)),
-        sample(x, y, pos_weight=f32(3, low=0.5, high=2.0)),
+        sample(x, y, weight=f32(3, low=0.5, high=2.0, fixed=True)),
+        sample(x, y, pos_weight=f32(3, low=0.5, high=2.0, fixed=True)),
         sample(f32(data=(100.0, -100.0)), f32(data=(0.0, 1.0))).rough(),
     ]
 

@@ -377,7 +377,7 @@ def _rows(x):
 
 
 def _linear_body(x, weight, bias=None):
-    _check_linear(x._m, weight._m)
+    _check_linear(x._m, weight._m, bias)
     out = mm(_rows(x), view.transpose2(weight))
     if bias is not None:
         out = add(out, bias)
@@ -395,9 +395,10 @@ def _linear_grad(ctx, g):
         if len(x.shape) != 2:
             gx = view.reshape(gx, tuple(x.shape))
     if ctx.needs[1]:
-        gw = mm(view.transpose2(rows), _rows(ctx[0]))
+        # the weight enters transposed: its gradient comes as a view of a view
+        gw = view.transpose2(view.transpose2(mm(view.transpose2(rows), _rows(ctx[0]))))
     if len(ctx.needs) > 2 and ctx.needs[2]:
-        gb = sum_dims(rows, 0)
+        gb = rows
     return (gx, gw, gb)[: len(ctx.needs)]
 
 
@@ -470,7 +471,7 @@ def linear(x, weight, bias=None):
     return linear_folded(x, weight, bias)
 
 
-def _check_linear(m, w):
+def _check_linear(m, w, bias):
     if m.shape[-1:] != w.shape[1:]:
         rows = prod(m.shape[:-1])
         fail(
@@ -479,17 +480,14 @@ def _check_linear(m, w):
             f"and {w.shape[1]}x{w.shape[0]})",
             f"the input has shape {tuple(m.shape)}; its last dimension must be {w.shape[1]}",
         )
-    _same_dtype(m, w)
+    if bias is not None:
+        _same_dtype(m, w)
 
 
 def _linear_rare(x, weight, bias):
-    if len(x._m.shape) == 1 and len(weight._m.shape) == 2 and x._m.shape != weight._m.shape[1:]:
-        fail(
-            RuntimeError,
-            f"size mismatch, got input ({weight._m.shape[0]}), mat "
-            f"({weight._m.shape[0]}x{weight._m.shape[1]}), vec ({x._m.shape[0]})",
-            f"the input has shape {tuple(x._m.shape)}; its last dimension must be "
-            f"{weight._m.shape[1]}",
-        )
+    if x._m.rank == 1 and weight._m.rank == 2:
+        _check_linear(x._m, weight._m, bias)
+        if bias is not None:
+            return linear_folded(x, weight, bias)
     out = matmul(x, view.transpose2(weight))
     return out if bias is None else add(out, bias)

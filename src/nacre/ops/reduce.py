@@ -161,11 +161,13 @@ def sum_dims(x, dims=None, keep=False):
 
 
 def sum_to(x, shape):
-    """Sum a broadcast value back to `shape`."""
+    """Sum a broadcast value back to `shape`; a view where dimensions go away, as in PyTorch."""
     extra = len(x._m.shape) - len(shape)
     dims = tuple(range(extra)) + tuple(
         i + extra for i, n in enumerate(shape) if n == 1 and x._m.shape[i + extra] != 1
     )
+    if extra and len(dims) == extra:
+        return view.whole(sum_(x, attrs=(dims, False)))
     if dims:
         x = sum_(x, attrs=(dims, True))
     return view.reshape(x, tuple(shape)) if extra else x

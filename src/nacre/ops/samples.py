@@ -172,7 +172,7 @@ def binary(numbers=True, integers=True, bools=True, special=True, **bounds) -> C
         if integers:
             found += [
                 sample(i64(2, 3), i64(3, low=1, high=5)),
-                sample(i64(3), f32(3, low=0.5, high=2.0)),
+                sample(i64(3), f32(3, low=0.5, high=2.0, fixed=True)),
                 sample(u8(4), i32(4, low=1, high=5)),
                 sample(i32(4), i64(low=2, high=5)),
                 sample(u8(4), u8(4, low=1, high=6)),
@@ -181,7 +181,7 @@ def binary(numbers=True, integers=True, bools=True, special=True, **bounds) -> C
         if integers and numbers:
             found += [sample(i64(3), 2), sample(i32(3), 2.5), sample(u8(3), 3)]
         if bools:
-            found += [sample(b1(4), f32(4, low=0.5, high=2.0)), sample(b1(4), b1(4))]
+            found += [sample(b1(4), f32(4, low=0.5, high=2.0, fixed=True)), sample(b1(4), b1(4))]
         if bools and integers:
             found += [sample(i32(3), b1(1, data=(True,)))]
         if special:

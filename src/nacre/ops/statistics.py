@@ -16,7 +16,7 @@ from nacre.ops.elementwise import (
     masked_fill,
     mul,
     ne,
-    pow_number,
+    pow_to,
     sign,
     sqrt,
     sub,
@@ -129,7 +129,7 @@ def _norm_body(x, p, dims, keep):
         return amin(abs_(x), attrs=attrs)
     if p == 0:
         return sum_(cast(ne(x, 0.0), x._m.dtype), attrs=attrs)
-    return pow_number(sum_(pow_number(abs_(x), attrs=p), attrs=attrs), attrs=1.0 / p)
+    return pow_to(sum_(pow_to(abs_(x), p), attrs=attrs), 1.0 / p)
 
 
 def _norm_grad(ctx, g):
@@ -145,8 +145,8 @@ def _norm_grad(ctx, g):
     if p in (INF, -INF):
         hit = cast(eq(abs_(x), out), x._m.dtype)
         return (mul(mul(sign(x), hit), div(g, sum_(hit, attrs=(dims, True)))),)
-    scale = masked_fill(div(g, pow_number(out, attrs=p - 1.0)), eq(out, 0.0), 0.0)
-    return (mul(mul(sign(x), pow_number(abs_(x), attrs=p - 1.0)), scale),)
+    scale = masked_fill(div(g, pow_to(out, p - 1.0)), eq(out, 0.0), 0.0)
+    return (mul(mul(sign(x), pow_to(abs_(x), p - 1.0)), scale),)
 
 
 def _norm_samples():

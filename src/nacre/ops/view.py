@@ -216,7 +216,8 @@ def reshape(x, shape):
     strides = view_strides(m.shape, m.strides, shape)
     if strides is None:
         return unsafe_view(x, attrs=(("shape", shape),))
-    return alias(reshape_alias, x, shape, _start(x), shape, strides)
+    op = view_ if m.contiguous else reshape_alias
+    return alias(op, x, shape, _start(x), shape, strides)
 
 
 def view(x, shape):

@@ -182,14 +182,8 @@ def pow(input, exponent, *, out=None):
     """input to a power."""
     x, y = _pair("pow", input, exponent)
     if isinstance(x, Value) and isinstance(y, int | float) and not isinstance(y, bool):
-        if _integer_power(x, y):
-            y = int(y)
-        return ew.pow_number(x, attrs=y)
+        return ew.pow_to(x, y)
     return ew.power(x, y)
-
-
-def _integer_power(x, y):
-    return isinstance(y, float) and False
 
 
 def addcmul(input, tensor1, tensor2, *, value=1):
@@ -887,6 +881,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     src = value if src is None else src
     mode = "add" if reduce == "add" else "set"
     dim = wrap_dim(dim, len(input._m.shape))
+    if mode == "set" and not isinstance(src, Value):
+        return ix.scatter_value(input, index, src, attrs=(("dim", dim),))
     return ix.scatter(input, index, _scatter_value(input, index, src), attrs=(dim, mode))
 
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.base.dtypes import bool_, int64, uint8
+from nacre.base.dtypes import bool_, from_numpy, int64, uint8
 from nacre.base.errors import fail
 from nacre.base.shapes import broadcast_shapes, numel
 from nacre.ir.node import meta_of
-from nacre.ir.trace import Storage, Value, in_memory
+from nacre.ir.trace import Storage, Value, in_memory, long_name
 from nacre.ops import index_samples as index_cases
 from nacre.ops import view
 from nacre.ops.create import full
-from nacre.ops.elementwise import cast, clone
+from nacre.ops.elementwise import clone
 from nacre.ops.index import gather, scatter
 from nacre.ops.record import Composite
 from nacre.tensor.cell import array_of
@@ -248,28 +248,11 @@ index_ = Composite(
 def get(x, index):
     """x[index]."""
     items = _items(index)
-    if _legacy_sequence(index):
-        items = list(index)
     viewed, pending = basic(x, items)
     if all(p is None for p in pending):
         return view.whole(viewed) if viewed is x else viewed
     positions, shape = _linear(viewed, pending)
-    if not numel(shape) or not viewed._m.numel:
-        d = viewed._m.dtype
-        empty = full(0, attrs=meta_of(shape, d))
-        return empty if not viewed.requires_grad else empty + viewed.sum() * 0
-    rows = _row_gather(viewed, pending)
-    if rows is not None:
-        return rows
     return index_(viewed, _positions_tensor(positions), attrs=(("shape", shape),))
-
-
-def _row_gather(x, pending):
-    return None
-
-
-def _legacy_sequence(index):
-    return False
 
 
 def _index_put_body(x, positions, value):
@@ -315,13 +298,7 @@ def _as_value(x, value):
 
 
 def _dtype_of(array):
-    from_numpy = DTYPES[array.dtype]
-    return from_numpy
-
-
-from nacre.base.dtypes import ALL  # noqa: E402
-
-DTYPES = {d.np: d for d in ALL}
+    return from_numpy(array.dtype)
 
 
 def put(x, index, value):
@@ -337,15 +314,24 @@ def put(x, index, value):
         return
     positions, shape = _linear(viewed, pending)
     if isinstance(value, Value):
+        _check_types(viewed, value)
         value = _broadcast_value(value, shape)
-        value = cast(value, viewed._m.dtype)
     else:
         value = full(value, attrs=meta_of(shape, viewed._m.dtype))
-    if not numel(shape):
-        return
     flat = view.reshape(value, (numel(shape),))
     target = viewed
     target._index_put(index_put_, _positions_tensor(positions), flat)
+
+
+def _check_types(x, value):
+    if value._m.dtype is not x._m.dtype:
+        fail(
+            RuntimeError,
+            "Index put requires the source and destination dtypes match, got "
+            f"{long_name(x._m.dtype)} for the destination and {long_name(value._m.dtype)} for the "
+            "source.",
+            f"convert the values, for example with .to({x._m.dtype!r})",
+        )
 
 
 def _assign(target, value):

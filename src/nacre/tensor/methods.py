@@ -85,6 +85,17 @@ def _logic(logical, bitwise):
     return lambda x, y: bitwise(x, y)
 
 
+def _needs_tensor(name):
+    def check(x, y):
+        if not isinstance(y, Value):
+            fail(
+                TypeError,
+                f"{name}(): argument 'other' (position 1) must be Tensor, not {type(y).__name__}",
+            )
+
+    return check
+
+
 def attach():
     """Give `Tensor` its methods."""
     for name in functions.METHODS:
@@ -95,6 +106,10 @@ def attach():
         if name == "lerp":
             continue
         check = functions._no_bool if name == "sub" else None
+        if name in ("floor_divide", "remainder"):
+            check = functions._zero_division
+        if name.startswith("logical_"):
+            check = _needs_tensor(name + "_")
         maker = _in_place_binary(op, name + "_", check) if name in _BINARY else _in_place_unary(
             op, name + "_"
         )
@@ -124,7 +139,7 @@ def _operators():
         if name in ("add", "mul", "and", "or", "xor"):
             setattr(Tensor, f"__r{name}__", _operator(op, check))
     Tensor.__rsub__ = _reflected(functions.rsub)
-    Tensor.__rtruediv__ = _reflected(lambda x, y: ew.div(y, x))
+    Tensor.__rtruediv__ = _reflected(lambda x, y: ew.mul(ew.reciprocal(x), y))
     Tensor.__floordiv__ = _reflected(functions.floor_divide)
     Tensor.__rfloordiv__ = _reflected(lambda x, y: functions.floor_divide(y, x))
     Tensor.__mod__ = _reflected(functions.remainder)
@@ -162,7 +177,7 @@ def _pow_(self, exponent):
     """To a power, in place."""
     if isinstance(exponent, Value):
         return cell.in_place(self, ew.power, (exponent,))
-    return cell.in_place(self, ew.pow_number, (), exponent)
+    return cell.in_place(self, ew.pow_number, (), (exponent, exponent.__class__))
 
 
 def _clamp_(self, min=None, max=None):
@@ -198,9 +213,11 @@ def _masked_fill_(self, mask, value):
 def _scatter_(self, dim, index, src=None, *, value=None, reduce=None):
     """Write values at index places along a dimension."""
     src = value if src is None else src
-    src = functions._scatter_value(self, index, src)
     dim = functions.wrap_dim(dim, len(self._m.shape))
     mode = "add" if reduce == "add" else "set"
+    if mode == "set" and not isinstance(src, Value):
+        return cell.in_place(self, functions.ix.scatter_value, (index, src), (("dim", dim),))
+    src = functions._scatter_value(self, index, src)
     return cell.in_place(self, functions.ix.scatter, (index, src), (dim, mode))
 
 
@@ -301,7 +318,7 @@ def _deep_copy(t, memo):
         memo[("keep", id(t._c))] = t._c
     made = object.__new__(type(t))
     made._c, made._v, made._m = copied, t._v, t._m
-    made._gf, made._rg, made._vc = None, t._rg, None
+    made._gf, made._rg, made._vc = None, t._rg, [1]  # PyTorch fills an empty tensor
     memo[id(t)] = made
     made.__dict__.update(
         {k: copying.deepcopy(v, memo) for k, v in t.__dict__.items() if not k.startswith("_")}
@@ -314,7 +331,7 @@ def _deep_copy(t, memo):
 def rebuild(kind, array, name, requires_grad, attributes):
     """A tensor from its pickled parts."""
     t = creation.from_array(array, creation.dtypes.BY_NAME[name])
-    made = t if kind is Tensor else t.as_subclass(kind)
+    made = t if kind is None else t.as_subclass(kind)
     made._rg = requires_grad
     made.__dict__.update(attributes)
     return made
@@ -323,7 +340,8 @@ def rebuild(kind, array, name, requires_grad, attributes):
 def _reduce(t):
     attributes = {k: v for k, v in t.__dict__.items() if not k.startswith("_")}
     array = np.ascontiguousarray(cell.array_of(t))
-    return rebuild, (type(t), array, t._m.dtype.name, t._rg and t._gf is None, attributes)
+    kind = None if type(t) is Tensor else type(t)
+    return rebuild, (kind, array, t._m.dtype.name, t._rg and t._gf is None, attributes)
 
 
 def _warn_grad():

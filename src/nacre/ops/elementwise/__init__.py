@@ -67,7 +67,7 @@ from nacre.ops.elementwise.functions import (
     threshold_backward,
     trunc,
 )
-from nacre.ops.elementwise.powers import floor_divide, pow_number, power, remainder
+from nacre.ops.elementwise.powers import floor_divide, pow_number, pow_to, power, remainder
 from nacre.ops.rules import common_dtype
 
 __all__ = [
@@ -76,7 +76,7 @@ __all__ = [
     "common_dtype", "copy", "cos", "div", "eq", "erf", "exp", "exp2", "expm1", "floor",
     "floor_divide", "ge", "gt", "isnan", "le", "lerp", "log", "log10", "log1p", "log2",
     "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "masked_fill", "maximum",
-    "minimum", "mul", "ne", "neg", "pow_number", "power", "reciprocal", "relu", "remainder",
-    "round_", "rsqrt", "rsub", "sigmoid", "sign", "sin", "sqrt", "sub", "sub_scaled", "tan",
-    "tanh", "threshold_backward", "to_copy", "trunc", "where",
+    "minimum", "mul", "ne", "neg", "pow_number", "pow_to", "power", "reciprocal", "relu",
+    "remainder", "round_", "rsqrt", "rsub", "sigmoid", "sign", "sin", "sqrt", "sub", "sub_scaled",
+    "tan", "tanh", "threshold_backward", "to_copy", "trunc", "where",
 ]  # fmt: skip

@@ -238,7 +238,7 @@ def _clamp_samples():
         sample(f32(0, 2), 0.0, 1.0),
         sample(f32(3, 2, layout="turned"), -1, 1),
         sample(i64(4), 0, 2),
-        sample(i64(4), -0.5, 2.5),
+        sample(i64(4), -0.5, 2.5).by("torch.clip"),
         sample(u8(4), 1, 3),
         sample(i32(4), max=1),
         sample(f32(data=SPECIAL), -1.0, 1.0).rough(),

@@ -31,20 +31,24 @@ from nacre.ops.samples import (
 
 # ---- to a number --------------------------------------------------------------------------------
 def _pow_number_infer(attrs, x):
-    d = x.dtype
-    if isinstance(attrs, float) and not d.is_floating_point:
-        return floating(None, x)
-    if isinstance(attrs, int) and not isinstance(attrs, bool) and attrs < 0:
-        if not d.is_floating_point:
-            fail(RuntimeError, "Integers to negative integer powers are not allowed.")
-    return elementwise_meta(common_dtype(x, type(attrs)), x)
+    exponent, kind = attrs
+    if not x.dtype.is_floating_point:
+        if kind is float:
+            return floating(None, x)
+        if exponent < 0:
+            fail(
+                RuntimeError,
+                "Integers to negative integer powers are not allowed.",
+                "convert the tensor first, for example with .float()",
+            )
+    return elementwise_meta(common_dtype(x, kind), x)
 
 
 def _pow_number_grad(ctx, g):
-    exponent = ctx.attrs
+    exponent, _ = ctx.attrs
     if exponent == 0:
         return (zeros_like(g),)
-    return (mul(g, mul(pow_number(ctx[0], attrs=exponent - 1), float(exponent))),)
+    return (mul(g, mul(pow_to(ctx[0], exponent - 1), float(exponent))),)
 
 
 def _power_of(e, x, exponent):
@@ -60,6 +64,8 @@ def _power_of(e, x, exponent):
         return e.const(1, x)
     if exponent == 0.5:
         return e.sqrt(x)
+    if exponent == -0.5:
+        return e.div(e.const(1, x), e.sqrt(x))
     if exponent == -1 and floating_point:
         return e.div(e.const(1, x), x)
     if exponent == -2 and floating_point:
@@ -92,12 +98,12 @@ def _pow_number_samples():
 pow_number = Operation(
     "pow_number",
     _pow_number_infer,
-    lambda attrs, meta, x: np.power(x, np.asarray(attrs, x.dtype)),
+    lambda attrs, meta, x: np.power(x, np.asarray(attrs[0], x.dtype)),
     _pow_number_grad,
     ((0,),),
     grad_name="PowBackward0",
     scalar=lambda e, x, value=None: _power_of(e, x, value),
-    constants=lambda attrs: (("value", attrs),),
+    constants=lambda attrs: (("value", attrs[0]),),
     compute=lambda attrs, out, *m: out,
     torch=("torch.pow", "Tensor.pow", "Tensor.__pow__", "Tensor.pow_", "Tensor.__ipow__"),
     samples=_pow_number_samples,
@@ -105,6 +111,11 @@ pow_number = Operation(
         refused(RuntimeError, "Integers to negative integer powers are not allowed.", i64(3), -1)
     ],
 )
+
+
+def pow_to(x, exponent):
+    """x to a number; its type is told too, since 2 and 2.0 are equal and give other types."""
+    return pow_number(x, attrs=(exponent, exponent.__class__))
 
 
 # ---- to a tensor --------------------------------------------------------------------------------
@@ -166,8 +177,9 @@ def _division_samples():
         sample(i64(0), i64(0, low=1)),
     ]
     numbers = [sample(f32(2, 3), 0.75), sample(f64(3), -2)]
-    infinite = f32(data=(1.0, -1.0, 0.0, float("inf"), float("nan"), 5.5))
-    rough = [sample(infinite, f32(data=(0.0, 0.0, 0.0, 2.0, 1.0, float("inf")))).rough()]
+    x = f32(data=(1.0, -1.0, 0.0, float("inf"), float("nan"), 5.5), fixed=True)
+    y = f32(data=(0.0, 0.0, 0.0, 2.0, 1.0, float("inf")), fixed=True)
+    rough = [sample(x, y).rough()]
     return floats_of_two(low=0.25, high=2.0) + whole + numbers + rough
 
 
