@@ -11,9 +11,11 @@ from collections import OrderedDict
 from itertools import count
 
 from nacre.base.errors import fail
+from nacre.ir.node import meta_of
 from nacre.ir.tape import Port, class_of, edge_of, requires
 from nacre.ir.trace import TRACE, Value
 from nacre.ops import view
+from nacre.ops.create import full
 
 _numbers = count()
 
@@ -358,7 +360,7 @@ class _Through:
 
     def grad_many(self, node, grads):
         """The gradients, as whoever sees them leaves them."""
-        return self.see([grads.get(i) for i in range(len(node.next))])
+        return self.see(node, [grads.get(i) for i in range(len(node.next))])
 
 
 def _pass(values, see):
@@ -383,6 +385,10 @@ def _pass(values, see):
         changed[place] = marked
     kind = type(values)
     return tuple(changed) if kind is tuple else kind(*changed), places
+
+
+def _zeros(m):
+    return full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
 
 
 def _spread(places, grads, size):
@@ -417,7 +423,7 @@ class BackwardBoundary:
         self.made = len(marked)
         return marked[0] if alone else marked
 
-    def _on_outputs(self, grads):
+    def _on_outputs(self, node, grads):
         outgoing = _spread(self.outputs, grads, self.made)
         for hook in self.pre_hooks:
             changed = hook(self.module, outgoing)
@@ -455,9 +461,10 @@ class BackwardBoundary:
                 "None or None for all gradients.",
             )
 
-    def _on_inputs(self, grads):
+    def _on_inputs(self, node, grads):
         if self.outgoing is None:  # a gradient that reached the inputs past the outputs
             return grads
+        grads = [_zeros(m) if g is None else g for g, m in zip(grads, node.metas, strict=True)]
         incoming = _spread(self.inputs, grads, self.given)
         for hook in self.hooks:
             changed = hook(self.module, incoming, self.outgoing)

@@ -10,7 +10,18 @@ from nacre.base.errors import fail, locate
 from nacre.base.scope import runs_block
 from nacre.ir.trace import TRACE, Value
 from nacre.nn import hooks, state
-from nacre.nn.hooks import ANY, Everywhere
+from nacre.nn.hooks import (
+    ANY,
+    Everywhere,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from nacre.nn.naming import OWN, blank, shown_in, typename
 from nacre.nn.parameter import Buffer, Parameter
 from nacre.nn.registry import KINDS, Registry, adopt, plain_state, replace
@@ -730,3 +741,16 @@ def _seen_by_hooks(table, module, name, value):
         changed = hook(module, name, value)
         value = value if changed is None else changed
     return value
+
+
+__all__ = [
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]

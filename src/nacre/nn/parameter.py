@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections import OrderedDict
 
 from nacre.base.errors import fail
@@ -144,13 +145,16 @@ class UninitializedTensorMixin:
 
     @property
     def _m(self):
+        self._refuse("a function")
+
+    def _refuse(self, use):
         name = type(self).__name__
         fail(
             ValueError,
-            "Attempted to use an uninitialized parameter in a function. This error happens when "
-            f"you are using a `LazyModule` or explicitly manipulating `torch.nn.parameter.{name}` "
-            "objects. When using LazyModules Call `forward` with a dummy batch to initialize the "
-            "parameters before calling torch functions",
+            f"Attempted to use an uninitialized parameter in {use}. This error happens when you "
+            "are using a `LazyModule` or explicitly manipulating "
+            f"`torch.nn.parameter.{name}` objects. When using LazyModules Call `forward` with a "
+            "dummy batch to initialize the parameters before calling torch functions",
         )
 
     @_m.setter
@@ -183,9 +187,8 @@ class UninitializedTensorMixin:
         return self._lazy_meta.dtype.is_floating_point
 
     def requires_grad_(self, requires_grad=True):
-        """Say whether gradients are to be recorded for it."""
-        self._rg = bool(requires_grad)
-        return self
+        """Not before it has a shape: raises ValueError."""
+        self._refuse("requires_grad_")
 
     @property
     def data(self):
@@ -207,6 +210,16 @@ class UninitializedTensorMixin:
         self.__dict__.pop("_lazy_meta", None)
         self.__class__ = self.cls_to_become
         self._c, self._v, self._m, self._vc = t._c, t._v, t._m, None
+
+    def size(self, dim=None):
+        """That of an empty tensor."""
+        return empty(0).size(dim)
+
+    def copy_(self, src, non_blocking=False):
+        """Nothing to write into, so only another one without a shape is taken."""
+        if not is_lazy(src):
+            self._refuse("copy_")
+        return self
 
     def to(self, *args, **kwargs):
         """The same, of another dtype."""
@@ -268,7 +281,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return _blank(cls, requires_grad, device, dtype)
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor, metaclass=_BufferType):
     """A buffer whose shape is not known yet; see `LazyModuleMixin`."""
 
     cls_to_become = Tensor
@@ -286,11 +299,25 @@ def is_lazy(param) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
-for _kind in (
-    Parameter,
-    Buffer,
-    UninitializedTensorMixin,
-    UninitializedParameter,
-    UninitializedBuffer,
-):
+# ---- names --------------------------------------------------------------------------------------
+_OWN = {
+    kind.__name__: kind for kind in (Parameter, Buffer, UninitializedParameter, UninitializedBuffer)
+}
+
+
+def _named(name):
+    """One of the classes of this file, for a pickle that names it."""
+    return _OWN[name]
+
+
+def _reduced(cls):
+    """How a pickle names a class: those of this file print under PyTorch's name."""
+    if _OWN.get(cls.__name__) is cls:
+        return _named, (cls.__name__,)
+    return cls.__qualname__
+
+
+for _kind in (UninitializedTensorMixin, *_OWN.values()):
     _kind.__module__ = "torch.nn.parameter"
+for _kind in (_ParameterType, _BufferType):
+    copyreg.pickle(_kind, _reduced)

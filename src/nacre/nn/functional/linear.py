@@ -110,8 +110,6 @@ def one_hot(tensor, num_classes=-1):
         fail(RuntimeError, "Class values must be non-negative.")
     if num_classes == -1:
         num_classes = int(indices.max()) + 1
-    elif num_classes < 1:
-        fail(RuntimeError, "num_classes should be positive")
     elif indices.max() >= num_classes:
         fail(RuntimeError, "Class values must be smaller than num_classes.")
     vectors = indices[..., None] == np.arange(num_classes)

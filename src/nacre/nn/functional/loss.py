@@ -197,7 +197,7 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         fail(
             RuntimeError,
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}",
+            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}",
         )
     shape = input._m.shape
     if not shape:
@@ -245,7 +245,7 @@ def _with_probabilities(input, target, weight, reduction, smoothing, dim):
     total = -sum_dims(terms)
     if reduction == "sum":
         return total
-    return total / (input._m.numel / shape[dim])
+    return loss_robust.share(total, input._m.numel / shape[dim])
 
 
 def _uniform_part(logs, target, weight, ignore_index, reduction, dim):

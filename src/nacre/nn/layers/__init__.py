@@ -1,5 +1,7 @@
 """The layers, by family, and the modules they are made of."""
 
+from nacre.nn import containers as container  # noqa: F401
+from nacre.nn import lazy, module  # noqa: F401
 from nacre.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from nacre.nn.layers.activation import (
     ELU,
