@@ -14,7 +14,7 @@ from nacre.base.errors import fail
 from nacre.base.shapes import contiguous_strides, is_dense
 from nacre.ir.node import Meta, meta_of
 from nacre.ir.tape import RELEASED, Port, edge_of, version_of
-from nacre.ir.trace import TRACE, Services, Value
+from nacre.ir.trace import TRACE, Services, Value, wrap
 from nacre.ops import create, elementwise, reduce
 
 
@@ -152,15 +152,18 @@ class Run:
         fits = _same_strides(g._m, m) if dense else g._m.contiguous
         keeps = fits and held <= SOLE_GRADIENT and id(g._c) not in self.given
         c = g._c
-        if keeps and g._v is None and c.data is None and c.stretch is TRACE.stretch:
-            if c.slot >= self.first_slot and getrefcount(c) <= SOLE_CELL:
-                return g
+        whole = g._v is None or (not g._v and g._m is c.meta)
+        if keeps and whole and c.data is None and c.stretch is TRACE.stretch:
+            holders = SOLE_CELL + (g._v is not None)
+            if c.slot >= self.first_slot and getrefcount(c) <= holders:
+                made = wrap(c, g._m)
+                made._vc = g._vc
+                return made
         layout = g._m.strides if keeps else m.strides if dense else None
         if layout is None:
             layout = contiguous_strides(tuple(m.shape))
         made = elementwise.clone(g, attrs=layout)
-        if keeps and version_of(g):
-            made._vc = [version_of(g)]
+        made._vc = [version_of(g) if keeps else int(dense)]  # PyTorch copies into an empty tensor
         return made
 
     def _step(self, node, grads, buffers, ready, counts, needed):
