@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from commands import nacre, script
+from commands import COMMAND, nacre, script
 
 import nacre as package
 
@@ -92,6 +95,21 @@ def test_a_deep_recursion_is_shown(tmp_path: Path) -> None:
     last = "RecursionError: maximum recursion depth exceeded"
     assert ran.stderr.splitlines()[-1].startswith(last)
     assert f'  File "{tmp_path / name}", line 4, in <module>' in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_an_interrupt_ends_it_as_it_ends_python(tmp_path: Path) -> None:
+    text = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    words = [*COMMAND, "run", script(tmp_path, text)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    lines = errors.splitlines()
+    assert re.fullmatch(r'  File ".*program.py", line [23], in <module>', lines[1])
+    assert lines[-1] == "KeyboardInterrupt"
 
 
 def test_a_syntax_error_shows_the_line_alone(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import sys
 import traceback
 from types import FrameType, ModuleType, TracebackType
 
+from nacre.compat import note_missing
+
 
 def start_at(program: ModuleType) -> None:
     """Print uncaught errors without the calls that led to the program.
@@ -16,6 +18,7 @@ def start_at(program: ModuleType) -> None:
     def show(
         kind: type[BaseException], problem: BaseException, trace: TracebackType | None
     ) -> None:
+        note_missing(problem)
         traceback.print_exception(kind, problem, _of(program, trace))
 
     sys.excepthook = show

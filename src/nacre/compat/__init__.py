@@ -3,6 +3,6 @@
 `nacre run` calls `install()`; a program of one's own may call it before it imports torch.
 """
 
-from nacre.compat.finder import Finder, install
+from nacre.compat.finder import Finder, install, note_missing
 
-__all__ = ["Finder", "install"]
+__all__ = ["Finder", "install", "note_missing"]

@@ -18,9 +18,9 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
-from nacre.base.errors import fail
+from nacre.base.errors import E, fail, note
 from nacre.compat.names import BOOKS, SERVED, ours, theirs
 
 CHILDREN = str(Path(__file__).with_name("path"))
@@ -49,8 +49,8 @@ class _Alias(Loader):
 class Finder(MetaPathFinder):
     """Finds the modules named in a table; all others are left to Python.
 
-    `import torch.foo` raises ModuleNotFoundError where nacre has no such module, even if an
-    installed PyTorch has: one program must not run on both.
+    What nacre does not have stays unfound, even where an installed PyTorch has it: one program
+    must not run on both.
     """
 
     def __init__(self, served: dict[str, str] = SERVED, books: Sequence[str] = BOOKS):
@@ -61,7 +61,11 @@ class Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of an alias; None for what is none of ours or the user's own."""
+        """The spec of an alias; None for what Python's finders deal with, or do not find either.
+
+        Raises ModuleNotFoundError for what only they would find: an installed torchvision, or a
+        room of nacre's that PyTorch does not have.
+        """
         root = name.partition(".")[0]
         if root not in self.roots:
             return None
@@ -70,10 +74,9 @@ class Finder(MetaPathFinder):
         module = ours(name, self.served)
         if module is not None and _exists(module):
             return ModuleSpec(name, _Alias(name, module), origin="nacre", is_package=True)
-        if root in self.books:
+        if root in self.books or PathFinder.find_spec(name, path) is None:
             return None
-        words = f"No module named {name!r}"
-        _refuse(ModuleNotFoundError(words, name=name), name)
+        raise note_missing(ModuleNotFoundError(f"No module named {name!r}", name=name))
 
     def _is_users(self, root: str) -> bool:
         """Whether a book's package is one beside the user's program, not an installed one."""
@@ -105,9 +108,12 @@ def _is_installed(file: str) -> bool:
     return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
-def _refuse(problem: BaseException, name: str) -> NoReturn:
-    problem.add_note(f"  nacre does not have {name} (yet)")
-    raise problem
+def note_missing(problem: E) -> E:
+    """Note on an error about a module of PyTorch's that nacre lacks; leave all others alone."""
+    name = getattr(problem, "name", None) or ""
+    if isinstance(problem, ModuleNotFoundError) and name.partition(".")[0] in SERVED:
+        note(problem, f"nacre does not have {name} (yet)")
+    return problem
 
 
 class _Missing:
@@ -127,9 +133,9 @@ class _Missing:
                 pass
         words = f"module {self.name!r} has no attribute {attribute!r}"
         problem = AttributeError(words, name=attribute, obj=self.module)
-        if attribute.startswith("__"):
-            raise problem
-        _refuse(problem, f"{self.name}.{attribute}")
+        if not attribute.startswith("__"):
+            note(problem, f"nacre does not have {self.name}.{attribute} (yet)")
+        raise problem
 
 
 def explain(module: ModuleType, name: str) -> None:
