@@ -6,6 +6,10 @@ from __future__ import annotations
 # `nacre.nn.init`.
 SERVED = {
     "torch": "nacre",
+    "torch.nn.modules": "nacre.nn.layers",
+    "torch.nn.modules.container": "nacre.nn.containers",
+    "torch.nn.modules.lazy": "nacre.nn.lazy",
+    "torch.nn.modules.module": "nacre.nn.module",
     "torchvision": "nacre.vision",
     "d2l": "nacre.d2l",
     "d2lzh_pytorch": "nacre.d2l",
@@ -48,7 +52,7 @@ def theirs(name: str) -> str | None:
     >>> theirs("nacre.nn")
     'torch.nn'
     """
-    for pytorch, nacre in SERVED.items():
+    for pytorch, nacre in sorted(SERVED.items(), key=lambda pair: -len(pair[1])):
         if name == nacre or name.startswith(nacre + "."):
             guess = pytorch + name[len(nacre) :]
             if ours(guess) == name:

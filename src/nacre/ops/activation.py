@@ -161,7 +161,11 @@ hardtanh = Composite(
     _hardtanh_grad,
     ((0,),),
     torch=("F.hardtanh", "F.relu6"),
-    samples=_samples(),
+    samples=lambda: [
+        *_samples((-0.5, 1.5))(),
+        sample(f32(2, 3, low=-3.0, high=9.0)).by("F.relu6"),
+        sample(i64(4)),
+    ],
 )
 
 # ---- smooth -------------------------------------------------------------------------------------

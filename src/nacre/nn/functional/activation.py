@@ -121,7 +121,8 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     if min_val > max_val:
         fail(ValueError, "min_val cannot be greater than max_val")
     need_tensor("hardtanh", input)
-    bounds = (min_val, max_val)
+    floating = input._m.dtype.is_floating_point
+    bounds = (min_val, max_val) if floating else (int(min_val), int(max_val))
     if inplace:
         return cell.in_place(input, act.hardtanh, bounds)
     return act.hardtanh(input, *bounds)
