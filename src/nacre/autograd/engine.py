@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from contextlib import contextmanager
 from sys import getrefcount
 
 from nacre.base.errors import fail
@@ -18,21 +17,9 @@ from nacre.ir.trace import TRACE, Services, Value, wrap
 from nacre.ops import create, elementwise, reduce
 
 
-@contextmanager
-def grad_mode(on):
-    """Record gradients, or not, inside."""
-    before = TRACE.grad
-    TRACE.grad = on
-    try:
-        yield
-    finally:
-        TRACE.grad = before
-
-
 def ones(meta):
     """The gradient of a scalar with respect to itself."""
-    with grad_mode(False):
-        return create.full(1.0, attrs=meta_of(meta.shape, meta.dtype, None, meta.device))
+    return create.full(1.0, attrs=meta_of(meta.shape, meta.dtype, None, meta.device))
 
 
 class Run:
@@ -62,7 +49,9 @@ class Run:
         self.first_slot = TRACE.stretch.node.slots
         buffers: dict = {}
         ready: list = []
-        with grad_mode(self.create_graph):
+        before = TRACE.grad
+        try:
+            TRACE.grad = self.create_graph
             for edge, g, meta in roots:
                 g = ones(meta) if g is None else g
                 self.given.add(id(g._c))
@@ -80,6 +69,8 @@ class Run:
                     self._leaf(node, grads.pop(0, None))
                 else:
                     self._step(node, grads, buffers, ready, counts, needed)
+        finally:
+            TRACE.grad = before
         return self
 
     def _dependencies(self, roots):
@@ -344,7 +335,11 @@ def accumulate(leaf, g, create_graph):
     elif create_graph:
         leaf._grad = leaf._grad + g
     else:
-        with grad_mode(False):
+        before = TRACE.grad
+        try:
+            TRACE.grad = False
             Services.add_in_place(leaf._grad, g)
+        finally:
+            TRACE.grad = before
     for hook in list((leaf._after or {}).values()):
         hook(leaf)

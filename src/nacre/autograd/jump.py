@@ -119,13 +119,14 @@ class _Kept:
 def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
     """Run node by node under capture, then remember the way."""
     capture = Capture(s)
-    outer, TRACE.capture = TRACE.capture, capture
+    outer = TRACE.capture
     first = len(s.cells)
     symbols = iter([Symbol(capture, x, None, i) for i, x in enumerate(numbers)])
     plain = [(g, g.numbers) for g in order if g.numbers]
-    for g, ns in plain:
-        g.numbers = tuple([next(symbols) for _ in ns])
-    try:
+    try:  # all that is undone below: an interrupt may come anywhere
+        TRACE.capture = capture
+        for g, ns in plain:
+            g.numbers = tuple([next(symbols) for _ in ns])
         given = None if given is None else proxy(given, s)
         found = Run(False, True, None).run([(root, given, meta)])
     finally:
