@@ -87,7 +87,8 @@ class Updater(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if TRACE.capture is not None or not _advance(self):
+        special = self.defaults["differentiable"] or TRACE.capture is not None
+        if special or not _advance(self):
             _slowly(self)
         return loss
 
@@ -158,7 +159,9 @@ def _go(self, s, key, targets, numbers, items, counts):
         if before is not None:
             undo.append((c, before))
             cells.append(c)
-            changes += ((c, "slot", slot), (c, "data", None), (c, "entered", None))
+            changes += ((c, "slot", slot), (c, "data", None))
+            if c.entered is not None:
+                changes.append((c, "entered", None))
         else:
             if c.slot < 0:
                 cells.append(c)
@@ -183,7 +186,7 @@ def _entered(t, s):
         return False
     if c.data is None and c.stretch is not s:
         settle(c)
-    if c.exposed and c.data is not None and still_exposed(c):
+    if c.data is not None and (c.data.pinned or (c.exposed and still_exposed(c))):
         return False
     enter(t, s)
     return c.stretch is s
@@ -236,10 +239,11 @@ def _step_counters(s, counts, changes, items):
     made = []
     for (state, c, _), row in zip(counts, rows, strict=True):
         if c is None:
-            made.append((state, "step", in_memory(Storage(row), meta)))
-        else:
-            s.undo.append((c, c.data))
-            changes.append((c, "data", Storage(row)))
+            t = in_memory(Storage(np.zeros(1, row.dtype)), meta)
+            made.append((state, "step", t))
+            c = t._c
+        s.undo.append((c, c.data))
+        changes.append((c, "data", Storage(row)))
     items[:0] = made
 
 
@@ -321,7 +325,7 @@ def _steps(state):
 def _slowly(self):
     """Update parameters one after the other, whatever memory they are in."""
     before = TRACE.grad
-    TRACE.grad = bool(self.defaults.get("differentiable"))
+    TRACE.grad = bool(self.defaults["differentiable"])
     try:
         for group in self.param_groups:
             for p in group["params"]:
