@@ -62,8 +62,8 @@ def spellings(record, sample) -> list[str]:
     """How a sample of a record is called, the first of them the one that others are held to."""
     if sample.calls:
         return list(sample.calls)
-    special = {c for s in samples(record) for c in s.calls}
-    general = [c for c in record.torch if c not in special and not c.startswith("nn.")]
+    own = {c for s in record.samples() if s.apart for c in s.calls}
+    general = [c for c in record.torch if c not in own and not c.startswith("nn.")]
     return sorted(general or record.torch, key=in_place)
 
 

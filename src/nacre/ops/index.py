@@ -8,9 +8,9 @@ from nacre.base.dtypes import int32, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dim
 from nacre.ir.node import meta_of
-from nacre.ops import view
+from nacre.ops import index_samples, view
 from nacre.ops.create import full
-from nacre.ops.elementwise import cast
+from nacre.ops.elementwise import add, cast, lt, where
 from nacre.ops.record import Composite, Operation
 from nacre.ops.rules import common_dtype, device_of
 from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
@@ -131,6 +131,45 @@ gather_along = _gathering(
 )
 gather_targets = _gathering(
     "gather_targets", IndexError, "Target {index} is out of bounds.", internal=True
+)
+
+
+gather_flat = _gathering(
+    "gather_flat",
+    IndexError,
+    "out of range: tried to access index {index} on a tensor of {size} elements.",
+    internal=True,
+)
+
+
+def _take_places(x, index):
+    """Places counted from the front, in one dimension."""
+    index = view.reshape(index, (index._m.numel,))
+    return where(lt(index, 0), add(index, x.numel), index)
+
+
+def _take_body(x, index):
+    flat = view.reshape(x, (x._m.numel,))
+    out = gather_flat(flat, _take_places(x._m, index), attrs=0)
+    return view.clone(view.reshape(out, tuple(index._m.shape)))
+
+
+def _take_grad(ctx, g):
+    m = ctx.metas[0]
+    zeros = full(0, attrs=meta_of((m.numel,), g._m.dtype, None, m.device))
+    flat = view.reshape(g, (g._m.numel,))
+    out = scatter(zeros, _take_places(m, ctx[1]), flat, attrs=(0, "add"))
+    return view.reshape(out, tuple(m.shape)), None
+
+
+take = Composite(
+    "take",
+    _take_body,
+    _take_grad,
+    ((1,), ()),
+    torch=("torch.take", "Tensor.take"),
+    samples=index_samples.take,
+    errors=index_samples.take_errors,
 )
 
 

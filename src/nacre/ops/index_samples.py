@@ -46,6 +46,15 @@ def take() -> list:
     ]
 
 
+def take_errors() -> list:
+    """Of reading by place."""
+    words = "out of range: tried to access index 6 on a tensor of 6 elements."
+    return [
+        refused(IndexError, words, f32(2, 3), i64(data=(6,))),
+        refused(RuntimeError, "take(): Expected a long tensor for index", f32(3), f32(1)),
+    ]
+
+
 def index_errors() -> list:
     """Of reading."""
     mask = "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3]"

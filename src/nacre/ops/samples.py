@@ -80,16 +80,22 @@ MAKERS = {"float32": f32, "float64": f64, "int64": i64, "int32": i32, "uint8": u
 class Sample:
     """One call: positional and keyword arguments, and the spellings it is for (all if empty).
 
-    `smooth` is false where finite differences mean nothing: at a kink, a tie, an infinity.
+    `apart`: those spellings take arguments of their own, not those of the other samples. `smooth`
+    is false where finite differences mean nothing: at a kink, a tie, an infinity.
     """
 
     args: tuple
     kwargs: dict = field(default_factory=dict)
     calls: tuple = ()
+    apart: bool = False
     smooth: bool = True
 
     def by(self, *calls: str) -> Sample:
-        """The same for these spellings only."""
+        """The same for these spellings, which the other samples are not for."""
+        return replace(self, calls=calls, apart=True)
+
+    def only(self, *calls: str) -> Sample:
+        """The same for some of the spellings."""
         return replace(self, calls=calls)
 
     def rough(self) -> Sample:

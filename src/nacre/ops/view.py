@@ -98,29 +98,26 @@ def _start(t):
 def resolve(shape, count):
     """A shape with its one -1 replaced; RuntimeError with PyTorch's words if that cannot be."""
     shape = tuple(shape)
-    if -1 in shape:
-        known = 1
-        for n in shape:
-            if n < -1:
-                fail(RuntimeError, f"invalid shape dimension {n}")
-            if n != -1:
-                known *= n
-        if shape.count(-1) > 1:
-            fail(RuntimeError, "only one dimension can be inferred")
-        if known == 0:
-            if count == 0:
-                fail(
-                    RuntimeError,
-                    f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
-                    "unspecified dimension size -1 can be any value and is ambiguous",
-                )
-        elif count % known == 0:
-            return tuple(count // known if n == -1 else n for n in shape)
-    elif numel(shape) == count and all(n >= 0 for n in shape):
-        return shape
-    for n in shape:
+    for i, n in enumerate(shape):
         if n < -1:
-            fail(RuntimeError, f"invalid shape dimension {n}")
+            fail(
+                RuntimeError, f"invalid shape dimension {n} at index {i} of shape {list(shape)}"
+            )
+    if -1 not in shape:
+        if numel(shape) == count:
+            return shape
+    elif shape.count(-1) > 1:
+        fail(RuntimeError, "only one dimension can be inferred")
+    else:
+        known = -numel(shape)
+        if known and count % known == 0:
+            return tuple(count // known if n == -1 else n for n in shape)
+        if not known and not count:
+            fail(
+                RuntimeError,
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+                "unspecified dimension size -1 can be any value and is ambiguous",
+            )
     fail(
         RuntimeError,
         f"shape '{list(shape)}' is invalid for input of size {count}",
@@ -223,12 +220,6 @@ def reshape(x, shape):
 def view(x, shape):
     """Like `reshape`, but refuses to copy."""
     m = x._m
-    for i, n in enumerate(shape):
-        if n < -1:
-            fail(
-                RuntimeError,
-                f"invalid shape dimension {n} at index {i} of shape {list(shape)}",
-            )
     shape = resolve(shape, m.numel)
     strides = view_strides(m.shape, m.strides, shape)
     if strides is None:
@@ -253,7 +244,7 @@ permute_ = View(
     "permute",
     lambda ctx, g: (permute(g, _inverse(ctx.attrs)),),
     "PermuteBackward0",
-    ("torch.permute", "Tensor.permute", "torch.movedim", "Tensor.mT", "Tensor.T"),
+    ("torch.permute", "Tensor.permute", "torch.movedim", "Tensor.T"),
     samples=cases.permute,
     errors=cases.permute_errors,
 )
@@ -261,7 +252,7 @@ transpose_ = View(
     "transpose",
     lambda ctx, g: (transpose(g, *ctx.attrs),),
     "TransposeBackward0",
-    ("torch.transpose", "Tensor.transpose", "torch.swapaxes", "Tensor.swapaxes"),
+    ("torch.transpose", "Tensor.transpose", "torch.swapaxes", "Tensor.swapaxes", "Tensor.mT"),
     samples=cases.transpose,
     errors=cases.transpose_errors,
 )

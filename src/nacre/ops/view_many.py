@@ -42,7 +42,7 @@ unbind_ = _record(
     "unbind",
     "UnbindBackward0",
     stack,
-    ("torch.unbind", "Tensor.unbind", "Tensor.__iter__"),
+    ("torch.unbind", "Tensor.unbind"),
     cases.unbind,
     cases.unbind_errors,
 )

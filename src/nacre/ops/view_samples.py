@@ -32,14 +32,17 @@ def reshape_errors() -> list:
     """Of view and reshape."""
     turned = f32(2, 3, layout="turned")
     words = "view size is not compatible with input tensor's size and stride"
-    return [
+    both = [
         refused(RuntimeError, "shape '[4]' is invalid for input of size 6", f32(2, 3), (4,)),
         refused(RuntimeError, "shape '[4, -1]' is invalid for input of", f32(2, 3), (4, -1)),
         refused(RuntimeError, "only one dimension can be inferred", f32(2, 3), (-1, -1)),
         refused(RuntimeError, "invalid shape dimension -2", f32(2, 3), (-2, 3)),
         refused(RuntimeError, "cannot reshape tensor of 0 elements", f32(0, 3), (0, -1)),
-        refused(RuntimeError, words, turned, (6,)).by("Tensor.view"),
-        refused(RuntimeError, "start_dim cannot come after end_dim", f32(2, 3), 1, 0).by(
+    ]
+    return [
+        *[s.only("Tensor.view", "torch.reshape") for s in both],
+        refused(RuntimeError, words, turned, (6,)).only("Tensor.view"),
+        refused(RuntimeError, "start_dim cannot come after end_dim", f32(2, 3), 1, 0).only(
             "torch.flatten"
         ),
     ]
@@ -74,7 +77,6 @@ def permute() -> list:
         sample(f32(0, 2), (1, 0)),
         sample(i64(2, 3), (-1, 0)),
         sample(f32(2, 3, 4), 0, 2).by("torch.movedim"),
-        sample(f32(2, 3, 4)).by("Tensor.mT"),
         sample(f32(2, 3)).by("Tensor.T"),
     ]
 
@@ -92,7 +94,13 @@ def permute_errors() -> list:
 def transpose() -> list:
     """Of transpose."""
     found = [sample(x, 0, 1) for x in _layouts(2, 3)]
-    return [*found, sample(f32(2, 3, 4), -1, 1), sample(f32(), 0, 0), sample(b1(2, 2), 1, 0)]
+    return [
+        *found,
+        sample(f32(2, 3, 4), -1, 1),
+        sample(f32(), 0, 0),
+        sample(b1(2, 2), 1, 0),
+        sample(f32(2, 3, 4)).by("Tensor.mT"),
+    ]
 
 
 def transpose_errors() -> list:
@@ -295,12 +303,12 @@ def unbind_errors() -> list:
 
 def split() -> list:
     """Of split and chunk by one size."""
-    found = [sample(x, 2, 1).by("torch.split") for x in _layouts(2, 3)]
+    found = [sample(x, 2, 1).by("torch.split", "Tensor.split") for x in _layouts(2, 3)]
     return [
         *found,
-        sample(f32(5), 2).by("torch.split"),
-        sample(f32(5), 4).by("torch.chunk"),
-        sample(f32(0, 2), 0).by("torch.split"),
+        sample(f32(5), 2).by("torch.split", "Tensor.split"),
+        sample(f32(5), 4).by("torch.chunk", "Tensor.chunk"),
+        sample(f32(0, 2), 0).by("torch.split", "Tensor.split"),
     ]
 
 
@@ -308,11 +316,11 @@ def split_errors() -> list:
     """Of split and chunk by one size."""
     words = "split_size can only be 0 if dimension size is 0, but got dimension size of 3"
     return [
-        refused(RuntimeError, words, f32(3, 2), 0).by("torch.split"),
-        refused(RuntimeError, "split expects at least a 1-dimensional tensor", f32(), 1).by(
+        refused(RuntimeError, words, f32(3, 2), 0).by("torch.split", "Tensor.split"),
+        refused(RuntimeError, "split expects at least a 1-dimensional tensor", f32(), 1).only(
             "torch.split"
         ),
-        refused(RuntimeError, "chunk expects `chunks` to be greater than 0, got: 0", f32(3), 0).by(
+        refused(RuntimeError, "chunk expects `chunks` to be greater than 0, got: 0", f32(3), 0).only(
             "torch.chunk"
         ),
     ]
@@ -320,16 +328,16 @@ def split_errors() -> list:
 
 def split_with_sizes() -> list:
     """Of split by several sizes."""
-    found = [sample(x, (1, 2), 1).by("torch.split") for x in _layouts(2, 3)]
-    return [*found, sample(f32(4), (1, 0, 3)).by("torch.split")]
+    found = [sample(x, (1, 2), 1).by("torch.split", "Tensor.split") for x in _layouts(2, 3)]
+    return [*found, sample(f32(4), (1, 0, 3)).by("torch.split", "Tensor.split")]
 
 
 def split_with_sizes_errors() -> list:
     """Of split by several sizes."""
     words = "split_with_sizes expects split_sizes to sum exactly to 3"
     return [
-        refused(RuntimeError, words, f32(3), (1, 1)).by("torch.split"),
+        refused(RuntimeError, words, f32(3), (1, 1)).by("torch.split", "Tensor.split"),
         refused(
             RuntimeError, "split_with_sizes expects split_sizes have only", f32(3), (4, -1)
-        ).by("torch.split"),
+        ).by("torch.split", "Tensor.split"),
     ]

@@ -898,7 +898,13 @@ def index_add(input, dim, index, source, *, alpha=1):
 
 def take(input, index):
     """Elements by their place in row-major order."""
-    return vw.reshape(input, (-1,))[index]
+    if index._m.dtype is not int64:
+        fail(
+            RuntimeError,
+            f"take(): Expected a long tensor for index, but got {_long(index)}",
+            "convert it with .long()",
+        )
+    return ix.take(input, index)
 
 
 def masked_select(input, mask):

@@ -239,7 +239,7 @@ index_ = Composite(
     _index_body,
     _index_grad,
     ((1,), ()),
-    torch=("Tensor.__getitem__", "torch.take", "Tensor.take"),
+    torch=("Tensor.__getitem__",),
     samples=index_cases.index,
     errors=index_cases.index_errors,
 )

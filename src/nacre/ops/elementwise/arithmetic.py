@@ -85,7 +85,7 @@ add = _arithmetic(
     samples=binary(),
     errors=lambda: [
         *unequal_sizes(),
-        refused(TypeError, "must be Tensor", f32(2), "text").by("torch.add"),
+        refused(TypeError, "must be Tensor", f32(2), "text").only("torch.add"),
     ],
 )  # fmt: skip
 _SUB_WORDS = "Subtraction, the `-` operator, with"
@@ -308,13 +308,13 @@ def _lerp_infer(attrs, x, y, w):
 
 
 def _lerp_grad(ctx, g):
-    w = other(ctx, 2)
-    rest = rsub(w, 1) if isinstance(ctx.metas[2], Meta) else 1 - w
-    return (
-        mul(g, rest) if ctx.needs[0] else None,
-        mul(g, w) if ctx.needs[1] else None,
-        mul(g, sub(ctx[1], ctx[0])) if ctx.needs[2] else None,
-    )
+    first = second = None
+    if ctx.needs[0]:
+        w = other(ctx, 2)
+        first = mul(g, rsub(w, 1) if isinstance(ctx.metas[2], Meta) else 1 - w)
+    if ctx.needs[1]:
+        second = mul(g, other(ctx, 2))
+    return first, second, mul(g, sub(ctx[1], ctx[0])) if ctx.needs[2] else None
 
 
 def _lerp_numpy(attrs, meta, x, y, w):

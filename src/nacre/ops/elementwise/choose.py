@@ -119,12 +119,12 @@ def _masked_fill_samples():
     return [
         sample(f32(2, 3), b1(2, 3), 0.5),
         sample(f32(2, 3), b1(3), -1),
-        sample(f32(2, 3), b1(2, 1), INF),
+        sample(f32(2, 3), b1(2, 1), INF).rough(),
         sample(f64(2, 2), b1(2, 2), NAN).rough(),
         sample(f32(), b1(), 2.0),
         sample(f32(0, 3), b1(3), 2.0),
         sample(i64(4), b1(4), 7),
-        sample(b1(4), b1(2, 1, 4), True).by("torch.masked_fill"),
+        sample(b1(4), b1(2, 1, 4), True).only("torch.masked_fill"),
         sample(f32(3, 2, layout="turned"), b1(3, 2), 0.0),
         sample(f32(2, 3), b1(2, 3), f32()),
     ]
@@ -238,7 +238,7 @@ def _clamp_samples():
         sample(f32(0, 2), 0.0, 1.0),
         sample(f32(3, 2, layout="turned"), -1, 1),
         sample(i64(4), 0, 2),
-        sample(i64(4), -0.5, 2.5).by("torch.clip"),
+        sample(i64(4), -0.5, 2.5).only("torch.clip"),
         sample(u8(4), 1, 3),
         sample(i32(4), max=1),
         sample(f32(data=SPECIAL), -1.0, 1.0).rough(),
@@ -251,6 +251,8 @@ def _one_bound():
         sample(f64(4), -1),
         sample(i64(4), 1),
         sample(f32(3, 2, layout="turned"), 0),
+        sample(f32(), 1.0),
+        sample(f32(0, 2), 1.0),
         sample(f32(data=SPECIAL), 1.0).rough(),
     ]
 

@@ -89,7 +89,7 @@ threshold_backward = Operation(
     "threshold_backward",
     same_type,
     lambda attrs, meta, g, y: np.where(y <= 0, np.zeros((), g.dtype), g),
-    lambda ctx, g: (threshold_backward(g, ctx[1]), None),
+    lambda ctx, g: (threshold_backward(g, ctx[1]) if ctx.needs[0] else None, None),
     ((1,), ()),
     exact=True,
     scalar=lambda e, g, y: e.select(e.le(y, e.const(0, y)), e.const(0, g), g),
