@@ -66,7 +66,8 @@ class Everywhere:
     on_module: OrderedDict = OrderedDict()
 
 
-# ANY is empty exactly while there are no hooks of all modules: Module.__call__ asks it.
+# Module.__call__ asks two flags alone: ANY is empty exactly while no hooks are for all modules,
+# and a module's `_has_hooks` is false only while it has none of its own.
 _tables = (
     Everywhere.forward_pre,
     Everywhere.forward,
@@ -222,6 +223,15 @@ class _Call:
 
 def call(module, args, kwargs):
     """Call a module with its hooks and those of all modules."""
+    if not (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or ANY
+    ):
+        module.__dict__["_has_hooks"] = False
+        return module.forward(*args, **kwargs)
     running = _Call(module, args, kwargs)
     try:
         return _call(running, module)

@@ -28,13 +28,11 @@ from nacre.nn.registry import KINDS, Registry, adopt, plain_state, replace
 from nacre.runtime.run import LIMIT_NODES, boundary
 
 _set = object.__setattr__
+_CALL_TABLES = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _TABLES = (
-    "_backward_pre_hooks",
-    "_backward_hooks",
-    "_forward_hooks",
+    *_CALL_TABLES,
     "_forward_hooks_with_kwargs",
     "_forward_hooks_always_called",
-    "_forward_pre_hooks",
     "_forward_pre_hooks_with_kwargs",
     "_state_dict_hooks",
     "_state_dict_pre_hooks",
@@ -48,7 +46,7 @@ def indented(text):
     return text.replace("\n", "\n  ")
 
 
-def _no_forward(self, *input):
+def _forward_unimplemented(self, *input):
     """What a module computes; every subclass defines it."""
     fail(
         NotImplementedError,
@@ -95,13 +93,14 @@ class Module:
         own["_buffers"] = Registry(self)
         own["_non_persistent_buffers_set"] = set()
         own["_is_full_backward_hook"] = None
+        own["_has_hooks"] = False
         for name in _TABLES:
             own[name] = OrderedDict()
         own["_modules"] = Registry(self)
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
-    forward = _no_forward
+    forward = _forward_unimplemented
 
     # ---- the call -------------------------------------------------------------------------------
     @runs_block
@@ -110,13 +109,7 @@ class Module:
         if TRACE.stretch.node.depth > LIMIT_NODES:
             boundary()
         try:
-            if (
-                self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_hooks
-                or self._backward_pre_hooks
-                or ANY
-            ):
+            if self._has_hooks or ANY:
                 return hooks.call(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
@@ -146,6 +139,8 @@ class Module:
         elif name in KINDS:
             replace(self, name, value)
             return
+        elif name in _CALL_TABLES:
+            own["_has_hooks"] = True
         if name in own.get("_parameters", ()):
             if value is not None:
                 fail(
@@ -554,7 +549,7 @@ class Module:
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call `hook(module, args)` before `forward`; what it returns replaces the arguments."""
         marks = ((self._forward_pre_hooks_with_kwargs, with_kwargs),)
-        return hooks.add(self._forward_pre_hooks, hook, prepend, marks)
+        return self._add_hook("_forward_pre_hooks", hook, prepend, marks)
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
         """Call `hook(module, args, output)` after `forward`; it may replace the output."""
@@ -562,21 +557,25 @@ class Module:
             (self._forward_hooks_with_kwargs, with_kwargs),
             (self._forward_hooks_always_called, always_call),
         )
-        return hooks.add(self._forward_hooks, hook, prepend, marks)
+        return self._add_hook("_forward_hooks", hook, prepend, marks)
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
         """Call `hook(module, grad_output)` before the module's backward."""
-        return hooks.add(self._backward_pre_hooks, hook, prepend)
+        return self._add_hook("_backward_pre_hooks", hook, prepend)
 
     def register_full_backward_hook(self, hook, prepend=False):
         """Call `hook(module, grad_input, grad_output)` after the module's backward."""
         self._one_kind(True)
-        return hooks.add(self._backward_hooks, hook, prepend)
+        return self._add_hook("_backward_hooks", hook, prepend)
 
     def register_backward_hook(self, hook):
         """Call `hook(module, grad_input, grad_output)` on the module's last operation alone."""
         self._one_kind(False)
-        return hooks.add(self._backward_hooks, hook)
+        return self._add_hook("_backward_hooks", hook)
+
+    def _add_hook(self, table, hook, prepend=False, marks=()):
+        self.__dict__["_has_hooks"] = True
+        return hooks.add(self.__dict__[table], hook, prepend, marks)
 
     def _one_kind(self, full):
         if self._is_full_backward_hook is (not full):
@@ -675,6 +674,7 @@ class Module:
             own.setdefault(name, OrderedDict())
         own.setdefault("_non_persistent_buffers_set", set())
         own.setdefault("_is_full_backward_hook", None)
+        own["_has_hooks"] = True  # the first call looks
         adopt(self)
 
     def __reduce_ex__(self, protocol):

@@ -50,9 +50,15 @@ class Parameter(Tensor, metaclass=_ParameterType):
             data = empty(0)
         if not isinstance(data, Value):
             fail(
-                TypeError,
-                f"Parameter() expects a Tensor as its data, but got {type(data).__name__}",
-                "make a tensor of it first, for example with torch.tensor(data)",
+                AttributeError,
+                f"'{type(data).__name__}' object has no attribute 'detach'",
+                "a parameter is made of a tensor: nn.Parameter(torch.tensor(data))",
+            )
+        if requires_grad and not data.is_floating_point():
+            fail(
+                RuntimeError,
+                "Only Tensors of floating point and complex dtype can require gradients",
+                f"this tensor has dtype {data.dtype}; convert it first, for example with .float()",
             )
         if type(data) is Tensor or isinstance(data, Parameter):
             return _become(cls, data, requires_grad)

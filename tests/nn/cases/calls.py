@@ -1,5 +1,7 @@
 """Calling modules: hooks before and after, forward and backward."""
 
+from collections import OrderedDict
+
 from ..outcome import refused, warned
 
 
@@ -45,6 +47,23 @@ def forward_hooks_run_in_order(torch):
     seen.clear()
     layer(torch.ones(1, 2))
     yield seen
+
+
+def tables_of_hooks_may_be_replaced(torch):
+    layer = _linear(torch)
+    seen = []
+    table = OrderedDict()
+    layer._forward_hooks = table
+    table[1] = lambda m, args, out: seen.append("by hand")
+    layer(torch.ones(1, 2))
+    table.clear()
+    layer(torch.ones(1, 2))
+    layer.register_forward_hook(lambda m, args, out: seen.append("registered"))
+    layer(torch.ones(1, 2))
+    other = _linear(torch)
+    other._forward_hooks = table
+    other(torch.ones(1, 2))
+    yield seen, len(table)
 
 
 def hooks_change_arguments_and_results(torch):

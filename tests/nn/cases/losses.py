@@ -56,6 +56,14 @@ def sizes_that_broadcast_warn(torch):
     yield refused(F.binary_cross_entropy_with_logits, torch.ones(3), torch.ones(3, 1))
 
 
+def other_things_than_tensors_are_refused(torch):
+    F = torch.nn.functional
+    x = torch.ones(2)
+    for f in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.binary_cross_entropy):
+        yield refused(f, x, 3.0), refused(f, [1.0, 2.0], x)
+    yield type(refused(F.nll_loss, torch.ones(1, 2), [1])).__name__
+
+
 def reductions_are_checked(torch):
     nn, F = torch.nn, torch.nn.functional
     x = torch.ones(2)

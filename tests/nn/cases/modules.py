@@ -91,6 +91,16 @@ def parameters_print(torch):
     yield repr(nn.Buffer(torch.ones(1))), isinstance(nn.Buffer(torch.ones(1)), nn.Buffer)
 
 
+def parameters_are_made_of_tensors(torch):
+    nn = torch.nn
+    yield refused(nn.Parameter, torch.ones(2, dtype=torch.int64))
+    yield nn.Parameter(torch.ones(2, dtype=torch.int64), requires_grad=False)
+    for data in (3, [1.0], "text"):
+        yield refused(nn.Parameter, data)
+    view = torch.arange(6.0).reshape(2, 3)[1]
+    yield nn.Parameter(view), nn.Parameter(view).is_leaf, nn.Parameter(view)._is_view()
+
+
 def parameters_share_the_memory_of_their_data(torch):
     x = torch.zeros(2)
     p = torch.nn.Parameter(x)

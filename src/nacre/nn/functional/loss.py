@@ -35,12 +35,20 @@ def _reduction(size_average, reduce, reduction):
     return reduction
 
 
-def _check_pair(name, input, target):
+def _need_tensors(*values):
+    """Refuse what is no tensor; PyTorch asks the target for its size first."""
+    for x in values:
+        if not isinstance(x, Value):
+            fail(
+                AttributeError,
+                f"'{type(x).__name__}' object has no attribute 'size'",
+                "predictions and targets are tensors: make one with torch.tensor(x)",
+            )
+
+
+def _check_pair(input, target):
     """Two tensors that are compared element by element; other sizes warn, as they broadcast."""
-    if isinstance(input, Value) and isinstance(target, Value) and input._m is target._m:
-        return
-    need_tensor(name, input)
-    need_tensor(name, target, 2, "target")
+    _need_tensors(target, input)
     if target._m.shape != input._m.shape:
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -63,7 +71,7 @@ def _weighted(values, weight, input, reduction):
 # ---- distances ----------------------------------------------------------------------------------
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean of (x - y)², or the sum, or each."""
-    _check_pair("mse_loss", input, target)
+    _check_pair(input, target)
     reduction = _reduction(size_average, reduce, reduction)
     if weight is not None:
         return _weighted((input - target) ** 2, weight, input, reduction)
@@ -72,7 +80,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean of |x - y|, or the sum, or each."""
-    _check_pair("l1_loss", input, target)
+    _check_pair(input, target)
     reduction = _reduction(size_average, reduce, reduction)
     values = ew.abs_(ew.sub(input, target))
     if weight is not None:
@@ -84,7 +92,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Quadratic for differences below beta, |x - y| - beta / 2 beyond."""
-    _check_pair("smooth_l1_loss", input, target)
+    _check_pair(input, target)
     reduction = _reduction(size_average, reduce, reduction)
     if beta < 0:
         fail(RuntimeError, "smooth_l1_loss does not support negative values for beta.")
@@ -95,7 +103,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Quadratic for differences below delta, delta · (|x - y| - delta / 2) beyond."""
-    _check_pair("huber_loss", input, target)
+    _check_pair(input, target)
     reduction = _reduction(None, None, reduction)
     if delta <= 0:
         fail(RuntimeError, "huber_loss does not support non-positive values for delta.")
@@ -117,8 +125,7 @@ def binary_cross_entropy(
 ):
     """-(y log x + (1 - y) log(1 - x)) of probabilities x; logarithms are at least -100."""
     reduction = _reduction(size_average, reduce, reduction)
-    need_tensor("binary_cross_entropy", input)
-    need_tensor("binary_cross_entropy", target, 2, "target")
+    _need_tensors(target, input)
     if target.size() != input.size():
         fail(
             ValueError,
@@ -140,8 +147,7 @@ def binary_cross_entropy_with_logits(
 ):
     """The binary cross-entropy of the sigmoid of the input."""
     reduction = _reduction(size_average, reduce, reduction)
-    need_tensor("binary_cross_entropy_with_logits", input)
-    need_tensor("binary_cross_entropy_with_logits", target, 2, "target")
+    _need_tensors(target, input)
     if target.size() != input.size():
         fail(
             ValueError,
