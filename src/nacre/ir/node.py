@@ -21,7 +21,8 @@ class Meta:
     """What is known of a value before it is computed; interned, so compare with `is`.
 
     Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous; `as_leaf`
-    is the key of the edge by which a value laid out so enters a stretch.
+    is the key of the edge by which a value laid out so enters a stretch, `row` what indexing with
+    an int leads to, once it was needed: (size, step, Meta).
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Meta:
         "nbytes",
         "numel",
         "rank",
+        "row",
         "shape",
         "strides",
     )
@@ -44,6 +46,7 @@ class Meta:
         self.device = device
         self.numel = prod(shape)
         self.rank = len(self.shape)
+        self.row = None
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize
         self.contiguous = is_contiguous(tuple(shape), strides)

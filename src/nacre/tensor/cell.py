@@ -62,6 +62,16 @@ def is_whole(t) -> bool:
     return t._v is None or (not t._v and t._m is t._c.meta)
 
 
+def address_of(t) -> int:
+    """Where a tensor's memory is; it stays there from now on, as PyTorch's does."""
+    storage = storage_of(t)
+    if not storage.pinned:
+        if t._c.stretch is TRACE.stretch:
+            evaluate()
+        storage.pinned = True
+    return storage.address() + (t._v or 0) * t._m.dtype.itemsize
+
+
 # ---- memory that NumPy sees ---------------------------------------------------------------------
 def _holders(storage):
     return getrefcount(storage.owner)
@@ -100,6 +110,14 @@ def to_numpy(t):
         array = array_of(t)
     c.exposed = True
     c.data.exported = True
+    c.data.owner = _owner(c.data.array)
+    return array
+
+
+def _owner(array):
+    """The array that owns the memory: NumPy counts references to that one."""
+    while type(array.base) is _ndarray:
+        array = array.base
     return array
 
 
@@ -122,9 +140,7 @@ def from_numpy(a):
             "to reallocate the memory.",
         )
     span = 1 + sum((n - 1) * q for n, q in zip(a.shape, strides, strict=True)) if a.size else 0
-    owner = a
-    while type(owner.base) is _ndarray:
-        owner = owner.base
+    owner = _owner(a)
     foreign = owner.base is not None or not owner.flags.owndata or type(owner) is not _ndarray
     flat = np.lib.stride_tricks.as_strided(a, (span,), (itemsize,))
     if not foreign and owner.flags.c_contiguous and owner.dtype == a.dtype and a.size:
@@ -184,7 +200,7 @@ def writes_memory(t) -> bool:
     c = t._c
     if c.data is None:
         return False
-    return not is_whole(t) or (c.exposed and still_exposed(c))
+    return not is_whole(t) or c.data.pinned or (c.exposed and still_exposed(c))
 
 
 def store(t, value, keep_recorded=False):
@@ -217,7 +233,7 @@ def _write_memory(t, array):
     if is_read(c, TRACE.stretch):
         array = np.array(array, copy=True)
         evaluate()
-    if not c.exposed and getrefcount(c.data) > _ALONE:
+    if not c.exposed and getrefcount(c.data) > ALONE:
         c.data = Storage(c.data.array.copy())
     array_of(t)[...] = array
 
@@ -232,7 +248,7 @@ def _alone():
     return getrefcount(c.data)
 
 
-_ALONE = _alone()
+ALONE = _alone()
 
 
 # ---- checks -------------------------------------------------------------------------------------
@@ -352,7 +368,7 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     c = t._c
     settled(c)
     s = TRACE.stretch
-    if is_whole(t) and not (c.data is not None and c.exposed and still_exposed(c)):
+    if is_whole(t) and not writes_memory(t):
         node = _record_whole(t, op, others, attrs, value)
         s = TRACE.stretch
         rebind(c, s, node)

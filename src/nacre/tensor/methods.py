@@ -10,7 +10,7 @@ from nacre.base.errors import fail
 from nacre.ir.trace import Services, Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import matmul as mm_ops
-from nacre.tensor import cell, creation, functions, printing
+from nacre.tensor import cell, creation, elements, functions, printing
 from nacre.tensor import rand_in_place
 from nacre.tensor.tensor import Tensor, operand
 
@@ -30,6 +30,10 @@ def _operator(op, check=None):
             return NotImplemented
         if check is not None:
             check(self, y)
+        if not self._m.rank and self._c.data is not None:
+            found = elements.computed(op, self, y)
+            if found is not None:
+                return found
         return op(self, y)
 
     return method

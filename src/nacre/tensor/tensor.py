@@ -18,7 +18,7 @@ from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_
 from nacre.ir.trace import INFERENCE, TRACE, Services, Storage, Symbol, Value, wrap
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
-from nacre.tensor import cell, indexing
+from nacre.tensor import cell, elements, indexing
 from nacre.tensor.device import cpu, device
 
 _keys = count()
@@ -408,7 +408,7 @@ class Tensor(Value):
         """The address of the first element."""
         if not self._m.numel:
             return 0
-        return cell.storage_of(self).address() + (self._v or 0) * self._m.dtype.itemsize
+        return cell.address_of(self)
 
     def untyped_storage(self):
         """The storage, with `data_ptr()` and `nbytes()`."""
@@ -573,9 +573,15 @@ class Tensor(Value):
 
     # ---- indexing -------------------------------------------------------------------------------------
     def __getitem__(self, index):
+        if index.__class__ is int:
+            found = elements.row(self, index)
+            if found is not None:
+                return found
         return indexing.get(self, index)
 
     def __setitem__(self, index, value):
+        if index.__class__ is int and elements.put(self, index, value):
+            return
         indexing.put(self, index, value)
 
     def _index_put(self, rule, positions, value):
