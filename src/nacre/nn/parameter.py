@@ -24,7 +24,7 @@ def _become(cls, data, requires_grad):
     return made
 
 
-class _ParameterType(type(Tensor)):
+class _ParameterType(type):
     """Lets tensors of other classes be parameters: those that `Parameter(data)` makes of them."""
 
     def __instancecheck__(cls, instance):
@@ -69,7 +69,8 @@ class Parameter(Tensor, metaclass=_ParameterType):
     def __repr__(self, *, tensor_contents=None):
         return "Parameter containing:\n" + super().__repr__()
 
-    __str__ = __repr__
+    def __str__(self):
+        return repr(self)
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
@@ -106,7 +107,7 @@ def _rebuild_subclass(cls, data, requires_grad, backward_hooks, state):
     return made
 
 
-class _BufferType(type(Tensor)):
+class _BufferType(type):
     """A buffer is a plain tensor with a mark."""
 
     def __instancecheck__(cls, instance):
@@ -136,7 +137,6 @@ class Buffer(Tensor, metaclass=_BufferType):
 
 
 # ---- not yet materialised -----------------------------------------------------------------------
-_UNKNOWN = "an uninitialized parameter or buffer"
 
 
 class UninitializedTensorMixin:
@@ -153,6 +153,10 @@ class UninitializedTensorMixin:
     def _m(self):
         self._refuse("a function")
 
+    @_m.setter
+    def _m(self, meta):
+        self._lazy_meta = meta
+
     def _refuse(self, use):
         name = type(self).__name__
         fail(
@@ -162,10 +166,6 @@ class UninitializedTensorMixin:
             f"`torch.nn.parameter.{name}` objects. When using LazyModules Call `forward` with a "
             "dummy batch to initialize the parameters before calling torch functions",
         )
-
-    @_m.setter
-    def _m(self, meta):
-        self._lazy_meta = meta
 
     @property
     def shape(self):
@@ -236,7 +236,8 @@ class UninitializedTensorMixin:
     def __repr__(self, *, tensor_contents=None):
         return f"<{type(self).__name__}>"
 
-    __str__ = __repr__
+    def __str__(self):
+        return repr(self)
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
@@ -277,7 +278,7 @@ def _blank(cls, requires_grad, device, dtype):
     return made
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter whose shape is not known yet; see `LazyModuleMixin`."""
 
     cls_to_become = Parameter
@@ -287,7 +288,9 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return _blank(cls, requires_grad, device, dtype)
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor, metaclass=_BufferType):
+class UninitializedBuffer(  # type: ignore[misc]
+    UninitializedTensorMixin, Tensor, metaclass=_BufferType
+):
     """A buffer whose shape is not known yet; see `LazyModuleMixin`."""
 
     cls_to_become = Tensor
@@ -325,5 +328,5 @@ def _reduced(cls):
 
 for _kind in (UninitializedTensorMixin, *_OWN.values()):
     _kind.__module__ = "torch.nn.parameter"
-for _kind in (_ParameterType, _BufferType):
-    copyreg.pickle(_kind, _reduced)
+copyreg.pickle(_ParameterType, _reduced)
+copyreg.pickle(_BufferType, _reduced)
