@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import pickle
 import weakref
 
@@ -191,3 +192,53 @@ def test_dropout_draws_at_the_call():
     y = nn.functional.dropout(nacre.ones(8))
     assert y.tolist() == x.tolist()
     assert nacre.rand(1).item() == later.item()
+
+
+# ---- numbers that change ------------------------------------------------------------------------
+NUMBERED = {
+    "leaky_relu": (
+        lambda F, x, y, k: F.leaky_relu(x, 0.1 * k),
+        lambda x, y, k: max(x, 0.1 * k * x),
+    ),
+    "elu": (
+        lambda F, x, y, k: F.elu(x, 0.5 * k),
+        lambda x, y, k: x if x > 0 else 0.5 * k * math.expm1(x),
+    ),
+    "softplus": (
+        lambda F, x, y, k: F.softplus(x, beta=k),
+        lambda x, y, k: math.log1p(math.exp(k * x)) / k,
+    ),
+    "hardtanh": (
+        lambda F, x, y, k: F.hardtanh(x, -0.1 * k, 0.2 * k),
+        lambda x, y, k: min(max(x, -0.1 * k), 0.2 * k),
+    ),
+    "smooth_l1_loss": (
+        lambda F, x, y, k: F.smooth_l1_loss(x, y, reduction="none", beta=0.4 * k),
+        lambda x, y, k: (x - y) ** 2 / (0.8 * k) if abs(x - y) < 0.4 * k else abs(x - y) - 0.2 * k,
+    ),
+    "huber_loss": (
+        lambda F, x, y, k: F.huber_loss(x, y, reduction="none", delta=0.4 * k),
+        lambda x, y, k: (
+            (x - y) ** 2 / 2 if abs(x - y) < 0.4 * k else 0.4 * k * (abs(x - y) - 0.2 * k)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_numbers_may_change_each_time(name):
+    """Seen again, a function is one jump; its numbers are inputs all the same."""
+    call, meaning = NUMBERED[name]
+    for k in (1, 2, 3, 4, 5, 3):
+        x = nacre.linspace(-2.0, 2.0, 7, dtype=nacre.float64, requires_grad=True)
+        y = nacre.full((7,), 0.25, dtype=nacre.float64)
+        found = call(nn.functional, x, y, k)
+        found.sum().backward()
+        step = 1e-6
+        for a, b, value, slope in zip(
+            x.tolist(), y.tolist(), found.tolist(), x.grad.tolist(), strict=True
+        ):
+            assert value == pytest.approx(meaning(a, b, k), abs=1e-12)
+            rise = meaning(a + step, b, k) - meaning(a - step, b, k)
+            if abs(a) > step:
+                assert slope == pytest.approx(rise / (2 * step), abs=1e-5)
