@@ -60,6 +60,6 @@ def in_memory_order(values: np.ndarray, shape: tuple, strides: tuple) -> np.ndar
                [1, 4],
                [2, 5]])
     """
-    dense = elementwise_strides(tuple(shape), (tuple(strides),))
+    dense = elementwise_strides(tuple(shape), ((tuple(shape), tuple(strides)),))
     steps = [step * values.itemsize for step in dense]
     return np.lib.stride_tricks.as_strided(values, shape, steps, writeable=False)

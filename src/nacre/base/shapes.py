@@ -77,8 +77,10 @@ def is_contiguous(shape, strides) -> bool:
 @cache
 def is_dense(shape, strides) -> bool:
     """Whether the elements fill their memory exactly once, in some order of dimensions."""
+    if 0 in shape:
+        return True
     step = 1
-    for stride, size in sorted((q, d) for d, q in zip(shape, strides, strict=True) if d != 1):
+    for stride, size in sorted((q, d) for d, q in zip(shape, strides, strict=True) if d > 1):
         if stride != step:
             return False
         step *= size
@@ -147,17 +149,47 @@ def wrap_dims(dims, rank: int) -> tuple[int, ...]:
 def elementwise_strides(shape, operands) -> tuple[int, ...]:
     """The strides PyTorch gives the result of an elementwise operation.
 
-    `operands` are the strides of the operands broadcast to `shape` (0 where repeated). Dimensions are
-    ordered by the first operand whose strides tell two of them apart; row-major if none does.
+    `operands` are the shape and the strides of each operand; a number has the shape (). Operands of
+    one shape that agree hand their layout on. Otherwise dimensions are ordered by the first operand
+    whose strides tell two of them apart.
     """
     rank = len(shape)
-    if rank == 0:
-        return ()
-    if all(is_contiguous(shape, s) for s in operands):
+    if all(s == operands[0][0] for s, _ in operands):
+        if all(is_contiguous(s, q) for s, q in operands):
+            return contiguous_strides(shape)
+        last = operands[0][1]
+        if rank == 4 and all(_is_channels_last(s, q) for s, q in operands):
+            n, c, h, w = shape
+            return h * w * c, 1, w * c, c
+        if all(q == last and is_dense(s, q) for s, q in operands):
+            return last
+    order = _memory_order(shape, [broadcast_strides(s, q, shape) for s, q in operands])
+    if order == list(range(rank - 1, -1, -1)):
         return contiguous_strides(shape)
-    same = operands[0]
-    if all(s == same for s in operands) and 0 not in same and is_dense(shape, same) and 0 not in shape:
-        return same
+    strides = [0] * rank
+    step = 1
+    for d in order:
+        strides[d] = step
+        step *= shape[d]
+    return tuple(strides)
+
+
+@cache
+def preserved_strides(shape, strides) -> tuple[int, ...]:
+    """The strides PyTorch gives a copy: the same where the elements are dense, else in their order."""
+    if is_dense(shape, strides):
+        return strides
+    kept = [0] * len(shape)
+    step = 1
+    for d in _memory_order(shape, [strides]):
+        kept[d] = step
+        step *= max(shape[d], 1)
+    return tuple(kept)
+
+
+def _memory_order(shape, operands) -> list[int]:
+    """Dimensions from the fastest to the slowest, by insertion, so that undecided ones stay."""
+    rank = len(shape)
     order = list(range(rank - 1, -1, -1))
     for i in range(1, rank):
         here = i
@@ -168,12 +200,17 @@ def elementwise_strides(shape, operands) -> tuple[int, ...]:
                 here = j
             elif compared < 0:
                 break
-    strides = [0] * rank
+    return order
+
+
+def _is_channels_last(shape, strides) -> bool:
     step = 1
-    for d in order:
-        strides[d] = step
-        step *= max(shape[d], 1)
-    return tuple(strides)
+    for d in (1, 3, 2, 0):
+        if shape[d] != 1:
+            if strides[d] != step:
+                return False
+            step *= shape[d]
+    return True
 
 
 def _swap(dim0, dim1, shape, operands) -> int:

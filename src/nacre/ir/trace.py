@@ -10,18 +10,21 @@ import threading
 from operator import add, mul, neg, sub, truediv
 from typing import Any
 
+from nacre.base import config
 from nacre.base.errors import fail
 from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of, meta_of
+from nacre.ir.verify import check_node
 
 
 class Storage:
     """Evaluated memory: `array` is one-dimensional, `owner` the array that owns its memory.
 
     `address` is kept with the buffer because asking NumPy for it costs a microsecond. `exported`
-    says that an array over it was once given out, so that others may hold it.
+    says that an array over it was once given out, so that others may hold it; `pinned` that its
+    address was, so that writes in place must keep it.
     """
 
-    __slots__ = ("__weakref__", "_address", "array", "exported", "foreign", "owner")
+    __slots__ = ("__weakref__", "_address", "array", "exported", "foreign", "owner", "pinned")
 
     def __init__(self, array, owner=None, address=0, foreign=False):
         self.array = array
@@ -29,6 +32,7 @@ class Storage:
         self._address = address
         self.foreign = foreign
         self.exported = foreign
+        self.pinned = False
 
     def address(self) -> int:
         """The address of the first element."""
@@ -328,7 +332,7 @@ def enter(t, s) -> int:
     entered = c.entered
     if entered is not None and entered[0] is not s:
         entered = c.entered = None
-    whole = not offset and t._m is c.meta
+    whole = not offset and t._m is c.meta and not c.data.pinned
     if whole:
         if c.stretch is s:
             return c.slot
@@ -370,10 +374,17 @@ def _leaf(s, meta, first, storage, offset) -> int:
     key = meta.as_leaf if first < 0 else (LEAF, meta, first)
     after = node.edges.get(key)
     if after is None:
-        after = node.edges[key] = Node(node, LEAF, (), first, meta)
+        after = node.edges[key] = _legal(Node(node, LEAF, (), first, meta))
     s.leaves[node.leaves] = (storage, offset)
     s.node = after
     return after.slot
+
+
+def _legal(node):
+    """A node just made; tests have it checked."""
+    if config.VERIFY:
+        check_node(node)
+    return node
 
 
 def step(s, key, op, args, attrs, meta) -> int:
@@ -381,7 +392,8 @@ def step(s, key, op, args, attrs, meta) -> int:
     node = s.node
     after = node.edges.get(key)
     if after is None:
-        after = node.edges[key] = Node(node, op, args, attrs, meta, 0, TRACE.scope)
+        made = Node(node, op, args, attrs, meta, 0, TRACE.scope)
+        after = node.edges[key] = _legal(made)
     s.node = after
     return after.slot
 
@@ -464,7 +476,7 @@ def _first_sight(node, op, key, operands, attrs, dest):
         meta = dest
     made = Node(node, op, tuple(args), attrs, meta, numbers, TRACE.scope)
     made.types = op.types(attrs, natural, metas)
-    return made
+    return _legal(made)
 
 
 def check_dest(meta, dest):

@@ -49,7 +49,8 @@ def _softmax_errors(name):
 
 def dense(x):
     """x in row-major order, as the results of softmax are."""
-    return x if x._m.contiguous else clone(x, attrs=contiguous_strides(tuple(x._m.shape)))
+    strides = contiguous_strides(tuple(x._m.shape))
+    return x if x._m.strides == strides else clone(x, attrs=strides)
 
 
 def _softmax_body(x, dim):

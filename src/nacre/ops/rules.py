@@ -11,7 +11,12 @@ from nacre.base.dtypes import (
     result_type,
 )
 from nacre.base.errors import fail
-from nacre.base.shapes import broadcast_shapes, broadcast_strides, elementwise_strides
+from nacre.base.shapes import (
+    broadcast_shapes,
+    contiguous_strides,
+    elementwise_strides,
+    preserved_strides,
+)
 from nacre.ir.node import Meta, meta_of
 
 
@@ -31,22 +36,33 @@ def common_dtype(*operands) -> dtype:
     return result_type(full, zero, number)
 
 
-def elementwise_meta(dtype, *operands) -> Meta:
-    """Shape by broadcasting and strides by PyTorch's rule, with this type."""
+def elementwise_meta(dtype, *operands, numbers=None) -> Meta:
+    """Shape by broadcasting and strides by PyTorch's rule, with this type.
+
+    `numbers` says whether numbers take part in the rule as tensors without dimensions: those of
+    operations on two operands do, those that PyTorch calls options do not.
+    """
     metas = [m for m in operands if isinstance(m, Meta)]
+    first = metas[0]
     if len(metas) == 1:
-        m = metas[0]
-        shape = m.shape
-        if m.contiguous:
-            return meta_of(shape, dtype, None, m.device)
-        strides = elementwise_strides(tuple(shape), (m.strides,))
-        return meta_of(shape, dtype, strides, m.device)
-    shape = broadcast_shapes(*[m.shape for m in metas])
-    device = device_of(metas)
-    if all(m.contiguous and m.shape == shape for m in metas):
+        shape, device = first.shape, first.device
+    else:
+        shape = broadcast_shapes(*[m.shape for m in metas])
+        device = device_of(metas)
+    row_major = contiguous_strides(tuple(shape))
+    if first.numel and all(m.shape == shape and m.strides == row_major for m in metas):
         return meta_of(shape, dtype, None, device)
-    read = tuple([broadcast_strides(m.shape, m.strides, shape) for m in metas])
-    return meta_of(shape, dtype, elementwise_strides(shape, read), device)
+    numbers = len(operands) == 2 if numbers is None else numbers
+    counted = operands if numbers else metas
+    layouts = tuple(
+        [(tuple(m.shape), m.strides) if isinstance(m, Meta) else ((), ()) for m in counted]
+    )
+    return meta_of(shape, dtype, elementwise_strides(tuple(shape), layouts), device)
+
+
+def preserved_meta(dtype, x) -> Meta:
+    """The Meta of a copy with this type: PyTorch's `preserve_format`."""
+    return meta_of(x.shape, dtype, preserved_strides(tuple(x.shape), x.strides), x.device)
 
 
 def device_of(metas) -> str:

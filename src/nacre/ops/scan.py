@@ -10,7 +10,7 @@ from nacre.base.shapes import wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ops.elementwise import cast
 from nacre.ops.record import Operation
-from nacre.ops.rules import elementwise_meta
+from nacre.ops.rules import preserved_meta
 from nacre.ops.samples import f32, f64, i64, refused, sample
 
 
@@ -62,7 +62,7 @@ def cumsum(x, dim, dtype=None):
 # ---- elements in another order ------------------------------------------------------------------
 flip_ = Operation(
     "flip",
-    lambda attrs, x: elementwise_meta(x.dtype, x),
+    lambda attrs, x: preserved_meta(x.dtype, x),
     lambda attrs, meta, x: np.flip(x, attrs),
     lambda ctx, g: (flip_(g, attrs=ctx.attrs),),
     kind="opaque",
@@ -95,7 +95,9 @@ def _roll_numpy(attrs, meta, x):
 
 roll_ = Operation(
     "roll",
-    lambda attrs, x: meta_of(tuple(x.shape), x.dtype, None, x.device),
+    lambda attrs, x: meta_of(
+        tuple(x.shape), x.dtype, None if x.numel else x.strides, x.device
+    ),
     _roll_numpy,
     lambda ctx, g: (roll_(g, attrs=(tuple(-n for n in ctx.attrs[0]), ctx.attrs[1])),),
     kind="opaque",

@@ -15,7 +15,7 @@ from nacre.base.errors import fail
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory
 from nacre.ops import create
-from nacre.ops.elementwise import clone
+from nacre.ops.rules import preserved_meta
 from nacre.tensor.cell import array_of, from_numpy
 
 
@@ -239,13 +239,7 @@ def full(size, fill_value, *, out=None, dtype=None, device=None, requires_grad=F
 
 
 def _like(t, d, memory_format=None):
-    m = t._m
-    d = d or m.dtype
-    strides = None
-    if not m.contiguous:
-        from_rule = clone.infer(None, m)
-        strides = from_rule.strides
-    return meta_of(tuple(m.shape), d, strides, m.device)
+    return preserved_meta(d or t._m.dtype, t._m)
 
 
 def zeros_like(t, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):

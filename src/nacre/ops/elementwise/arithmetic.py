@@ -8,7 +8,7 @@ from nacre.base.dtypes import bool_
 from nacre.base.errors import fail
 from nacre.ir.node import Meta
 from nacre.ops.record import Operation
-from nacre.ops.rules import c_name, elementwise_meta, floating, overloads, same_type
+from nacre.ops.rules import c_name, common_dtype, elementwise_meta, floating, overloads, same_type
 from nacre.ops.samples import (
     b1,
     binary,
@@ -185,9 +185,13 @@ def _scaled_errors():
     return [*unequal_sizes(), refused(RuntimeError, words, i64(3), i64(3), alpha=0.5)]
 
 
+def _scaled_infer(attrs, x, y, alpha):
+    return elementwise_meta(common_dtype(x, y, alpha), x, y)
+
+
 add_scaled = Operation(
     "add_scaled",
-    same_type,
+    _scaled_infer,
     lambda attrs, meta, x, y, alpha: x + y * alpha,
     lambda ctx, g: (g, mul(g, ctx.numbers[-1]) if ctx.needs[1] else None, None),
     grad_name="AddBackward0",
@@ -199,7 +203,7 @@ add_scaled = Operation(
 )
 sub_scaled = Operation(
     "sub_scaled",
-    same_type,
+    _scaled_infer,
     lambda attrs, meta, x, y, alpha: x - y * alpha,
     lambda ctx, g: (g, mul(g, -ctx.numbers[-1]) if ctx.needs[1] else None, None),
     grad_name="SubBackward0",

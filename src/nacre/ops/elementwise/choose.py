@@ -49,7 +49,7 @@ def _where_infer(attrs, condition, x, y):
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{long_name(condition.dtype)}",
         )
-    return elementwise_meta(common_dtype(x, y), condition, x, y)
+    return elementwise_meta(common_dtype(x, y), condition, x, y, numbers=True)
 
 
 def _where_samples():
@@ -259,7 +259,7 @@ def _one_bound():
 
 clamp = Operation(
     "clamp",
-    same_type,
+    lambda attrs, x, *bounds: elementwise_meta(common_dtype(x, *bounds), x),
     _clamp_numpy,
     _clamp_grad,
     ((0,),),

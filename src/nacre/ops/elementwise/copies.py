@@ -7,14 +7,14 @@ from nacre.base.errors import fail
 from nacre.base.shapes import broadcast_shapes
 from nacre.ir.node import meta_of
 from nacre.ops.record import Operation
-from nacre.ops.rules import elementwise_meta
+from nacre.ops.rules import preserved_meta
 from nacre.ops.samples import MAKERS, f32, f64, i64, refused, sample, unary, unequal_sizes
 
 
 def _clone_infer(attrs, x):
     if attrs is not None:
         return meta_of(x.shape, x.dtype, attrs, x.device)
-    return elementwise_meta(x.dtype, x)
+    return preserved_meta(x.dtype, x)
 
 
 def _clone_samples():
@@ -104,7 +104,7 @@ def _cast_samples():
 
 to_copy = Operation(
     "cast",
-    lambda attrs, x: elementwise_meta(attrs, x),
+    preserved_meta,
     lambda attrs, meta, x: x,
     lambda ctx, g: (g,),
     grad_name="ToCopyBackward0",
