@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from nacre.tensor.creation import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from nacre.tensor.generator import default_generator
+from nacre.tensor.rand import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 __all__ = [
     "default_generator",

@@ -209,7 +209,8 @@ def scheduled(torch, name):
         problem.step(opt)
         schedule.step()
     state = {k: v for k, v in schedule.state_dict().items() if k != "milestones"}
-    return {"rates": rates, "values": problem.values(), "repr": repr(opt), "state": plain(state, torch)}
+    state = plain(state, torch)
+    return {"rates": rates, "values": problem.values(), "repr": repr(opt), "state": state}
 
 
 def errors(torch):

@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 
 import pytest
-from optim import programs
 
 import nacre
+from optim import programs
 
 RECORDED = json.loads(
     gzip.decompress((Path(__file__).parent.parent / "recorded" / "optim.json.gz").read_bytes())

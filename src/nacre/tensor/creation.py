@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.base import dtypes, rng
-from nacre.base.dtypes import dtype as DType
-from nacre.base.dtypes import float32, get_default_dtype, int64, of_number
+from nacre.base import dtypes
+from nacre.base.dtypes import get_default_dtype, int64, of_number
 from nacre.base.errors import fail
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory
 from nacre.ops import create
 from nacre.ops.rules import preserved_meta
 from nacre.tensor.cell import array_of, from_numpy
+from nacre.tensor.device import device as as_device
 
 
 # ---- arguments ----------------------------------------------------------------------------------
@@ -45,7 +45,8 @@ def device_name(device):
         return "cpu"
     if isinstance(kind, int) or str(kind).startswith("cuda"):
         fail(AssertionError, "Torch not compiled with CUDA enabled")
-    fail(RuntimeError, f"Expected one of cpu, cuda device type at start of device string: {kind}")
+    as_device(kind)
+    fail(NotImplementedError, f"there is no device of type {kind} here")
 
 
 def _finish(t, requires_grad):
@@ -311,113 +312,3 @@ def eye(n, m=None, *, out=None, dtype=None, device=None, requires_grad=False, **
     """The identity matrix."""
     d = dtype or get_default_dtype()
     return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad)
-
-
-# ---- random numbers -----------------------------------------------------------------------------
-def _generator(generator):
-    return rng.default if generator is None else generator
-
-
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None, **unused):
-    """Uniform random numbers in [0, 1)."""
-    d = dtype or get_default_dtype()
-    device_name(device)
-    shape = shape_of(unused.get("size", size))
-    values = rng.uniform(_generator(generator), math.prod(shape), d)
-    return _finish(from_array(values.reshape(shape), d), requires_grad)
-
-
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, out=None, **unused):
-    """Random numbers from the standard normal distribution."""
-    d = dtype or get_default_dtype()
-    device_name(device)
-    shape = shape_of(unused.get("size", size))
-    values = rng.normal(_generator(generator), math.prod(shape), d)
-    return _finish(from_array(values.reshape(shape), d), requires_grad)
-
-
-def randint(*args, generator=None, dtype=None, device=None, requires_grad=False, out=None, **named):
-    """Random integers from `low` (0) up to `high`, not included."""
-    values = list(args)
-    if "size" in named:
-        values.append(named["size"])
-    if "high" in named:
-        values.insert(len(values) - 1, named["high"])
-    if "low" in named:
-        values.insert(0, named["low"])
-    low, high, size = values if len(values) == 3 else (0, *values)
-    if low >= high:
-        fail(
-            RuntimeError,
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
-        )
-    shape = shape_of((size,))
-    d = dtype or int64
-    drawn = rng.randint(_generator(generator), math.prod(shape), low, high)
-    return _finish(from_array(_to(drawn.reshape(shape), d), d), requires_grad)
-
-
-def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False, out=None, **unused):
-    """A random permutation of 0 … n − 1."""
-    return from_array(_to(rng.randperm(_generator(generator), n), dtype), dtype)
-
-
-def rand_like(t, *, dtype=None, **more):
-    """Uniform random numbers of a tensor's shape."""
-    return rand(tuple(t._m.shape), dtype=dtype or t._m.dtype, **more)
-
-
-def randn_like(t, *, dtype=None, **more):
-    """Normal random numbers of a tensor's shape."""
-    return randn(tuple(t._m.shape), dtype=dtype or t._m.dtype, **more)
-
-
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, out=None, **more):
-    """Normal random numbers with this mean and standard deviation, numbers or tensors."""
-    if size is None:
-        shape = mean._m.shape if isinstance(mean, Value) else std._m.shape
-        d = mean._m.dtype if isinstance(mean, Value) else std._m.dtype
-        return randn(tuple(shape), generator=generator, dtype=d) * std + mean
-    return _finish(
-        randn(*shape_of((size,)), generator=generator, dtype=dtype) * std + mean,
-        more.get("requires_grad", False),
-    )
-
-
-def bernoulli(p, *, generator=None, out=None):
-    """1 with each element's probability, else 0."""
-    values = rng.bernoulli(_generator(generator), array_of(p))
-    return from_array(_to(values.reshape(p._m.shape), p._m.dtype), p._m.dtype)
-
-
-def multinomial(p, num_samples, replacement=False, *, generator=None, out=None):
-    """Indices drawn with probabilities proportional to the rows of `p`."""
-    return from_array(rng.multinomial(_generator(generator), array_of(p), num_samples, replacement))
-
-
-def manual_seed(seed):
-    """Seed the default generator; returns it."""
-    rng.default.manual_seed(int(seed))
-    return rng.default
-
-
-def initial_seed():
-    """The seed of the default generator."""
-    return rng.default.initial_seed()
-
-
-def seed():
-    """Seed the default generator from the system; returns the seed."""
-    return rng.default.seed()
-
-
-def get_rng_state():
-    """The default generator's state, a tensor of bytes in PyTorch's layout."""
-    return from_array(np.frombuffer(rng.default.get_state_bytes(), np.uint8).copy(), dtypes.uint8)
-
-
-def set_rng_state(state):
-    """Put the default generator back into a state."""
-    rng.default.set_state_bytes(array_of(state).tobytes())
-
-

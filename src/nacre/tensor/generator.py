@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from nacre.base import dtypes, generator, rng
-from nacre.base.errors import fail
-from nacre.ir.trace import Value
-from nacre.tensor.cell import array_of
-from nacre.tensor.creation import device_name, from_array
+from nacre.base import generator, rng
+from nacre.tensor.creation import device_name
 from nacre.tensor.device import cpu
+from nacre.tensor.rand import restore, state_of
 
 
 class Generator(generator.Generator):
@@ -36,7 +32,7 @@ class Generator(generator.Generator):
 
     def get_state(self):
         """The state as a tensor of bytes in PyTorch's layout."""
-        return from_array(np.frombuffer(self.get_state_bytes(), np.uint8).copy(), dtypes.uint8)
+        return state_of(self)
 
     def set_state(self, new_state):
         """Go on from a state; returns the generator.
@@ -45,14 +41,7 @@ class Generator(generator.Generator):
             TypeError: it is no tensor of bytes.
             RuntimeError: it is no state of this kind of generator.
         """
-        if not isinstance(new_state, Value):
-            fail(
-                TypeError,
-                f"expected a torch.ByteTensor, but got {type(new_state).__name__}",
-            )
-        if new_state._m.dtype is not dtypes.uint8:
-            fail(TypeError, "RNG state must be a torch.ByteTensor")
-        self.set_state_bytes(array_of(new_state).tobytes())
+        restore(self, new_state)
         return self
 
 
