@@ -7,7 +7,9 @@ as its epilogue. What a kernel computes for itself alone is never stored.
 
 from __future__ import annotations
 
+from nacre.base import config
 from nacre.ir.node import LEAF, VIEW, WRITE
+from nacre.ir.verify import check_order
 from nacre.runtime.lower import SCALARS, Body, reduced_layout, reduction_input
 
 MOST_MEMBERS = 32
@@ -142,7 +144,19 @@ def schedule(graph) -> list[Kernel]:
     for position, k in enumerate(kernels):
         k.rank = position
     _find_outputs(graph, kernels, home)
+    if config.VERIFY:
+        _verify(graph, kernels)
     return kernels
+
+
+def _verify(graph, kernels):
+    """Check that every kernel comes after those whose results it reads."""
+    steps = []
+    for k in kernels:
+        found = {root for root, _, _ in reads(graph, k)}
+        steps.append((k.kind, found, {n.slot for n in k.outputs}))
+    leaves = {slot for slot, node in graph.nodes.items() if node.op is LEAF}
+    check_order(steps, leaves, {graph.roots[slot][0] for slot in graph.wanted})
 
 
 def _stored(graph, node) -> bool:

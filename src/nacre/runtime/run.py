@@ -17,6 +17,7 @@ from nacre.base.errors import fail
 from nacre.base.scope import running
 from nacre.ir.node import LEAF, ROOT, VIEW
 from nacre.ir.trace import TRACE, Services, Storage, Stretch
+from nacre.ir.verify import check_stretch
 from nacre.runtime.interpreter import interpret, needed_nodes
 from nacre.runtime.tier import compiled
 
@@ -103,6 +104,8 @@ def _select(s, node, counts):
     outs = tuple(outs)
     executable = node.executables.get(outs)
     if executable is None:
+        if config.VERIFY:
+            check_stretch(s)
         executable = node.executables[outs] = Executable(node, outs)
     if not torn:
         node.refs = counts
