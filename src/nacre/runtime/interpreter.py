@@ -38,8 +38,26 @@ def shaped(flat, meta, offset=0):
     )
 
 
-def interpret(nodes, leaves, numbers):
-    """Evaluate nodes; returns {slot: flat array}."""
+def interpret(nodes, leaves, numbers, wanted=()):
+    """Evaluate nodes; returns {slot: flat array}, of which the `wanted` ones may be kept."""
+    with np.errstate(all="ignore"):
+        return _interpret(nodes, leaves, numbers, _ending(nodes, wanted))
+
+
+def _ending(nodes, wanted):
+    """For writes: the bases that nothing else reads, which may be written in place."""
+    if not any(node.op is WRITE for node in nodes):
+        return ()
+    reads: dict = dict.fromkeys(wanted, 2)
+    for node in nodes:
+        for a in node.args:
+            if type(a) is int:
+                reads[a] = reads.get(a, 0) + 1
+    made = {node.slot for node in nodes if node.op is not LEAF and node.op is not VIEW}
+    return {slot for slot, n in reads.items() if n == 1 and slot in made}
+
+
+def _interpret(nodes, leaves, numbers, ending):
     flats: dict = {}
     arrays: dict = {}
     for node in nodes:
@@ -56,8 +74,9 @@ def interpret(nodes, leaves, numbers):
         elif op is WRITE:
             base, value = node.args
             offset, region = node.attrs
-            flat = np.array(arrays[base].ravel(order="K"), copy=True)
-            if meta.strides != _strides(arrays[base]):
+            if base in ending and meta.strides == _strides(arrays[base]):
+                flat = flats[base]
+            else:
                 flat = _dense(arrays[base], meta)
             shaped(flat, region, offset)[...] = arrays[value]
             flats[node.slot] = flat
@@ -70,7 +89,7 @@ def interpret(nodes, leaves, numbers):
             flat = backend.compute(op, node, args)
             flats[node.slot] = flat
             arrays[node.slot] = shaped(flat, meta)
-    return flats, arrays
+    return flats
 
 
 def _strides(array):

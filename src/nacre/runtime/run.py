@@ -115,7 +115,8 @@ def _select(s, node, counts):
 
 def _cold(executable, s):
     """The wanted values, computed node by node, each in memory of its own."""
-    flats, _ = interpret(executable.nodes, s.leaves, s.numbers)
+    wanted = [slot for _, slot in executable.outs]
+    flats = interpret(executable.nodes, s.leaves, s.numbers, wanted)
     owned = {n.slot for n in executable.nodes if n.op is not LEAF and n.op is not VIEW}
     results = []
     for _, slot in executable.outs:
@@ -157,7 +158,7 @@ def settle(c):
         if node.op is LEAF:
             return
         nodes = needed_nodes(node, [c.slot])
-        flats, _ = interpret(nodes, dict(s.leaves), dict(s.numbers))
+        flats = interpret(nodes, dict(s.leaves), dict(s.numbers))
         commit([(c, "data", Storage(flats[c.slot]))])
 
 

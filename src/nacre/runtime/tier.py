@@ -222,7 +222,8 @@ class Hot:
                     args.append(array(*graph.roots[a], leaves, results))
                 else:
                     args.append(numbers[a[0]])
-            flat = backend.compute(node.op, node, args)
+            with np.errstate(all="ignore"):
+                flat = backend.compute(node.op, node, args)
             out = array(node.slot, 0, node.meta, leaves, results)
             if node.meta.numel:
                 out[...] = shaped(flat, node.meta)
