@@ -6,10 +6,10 @@ import gzip
 import json
 
 import pytest
-from printing_cases import CASES, FORMATS, RECORDED, formatted, text
 
 import nacre
 from nacre.tensor import printing
+from printing_cases import CASES, FORMATS, RECORDED, formatted, text
 
 TABLE = json.loads(gzip.decompress(RECORDED.read_bytes()))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Generic, Iterable, TypeVar  # noqa: UP035 - a generic base class
 
 from nacre.base import rng
 from nacre.base.errors import fail
@@ -25,11 +24,8 @@ class Dataset(Generic[T]):
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset[T]):
-    """A dataset that is read from the start: `__iter__` gives the examples."""
-
-    def __iter__(self) -> Iterator[T]:
-        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
+class IterableDataset(Dataset[T], Iterable[T]):
+    """A dataset that is read from the start: `__iter__`, which it must have, gives the examples."""
 
     def __add__(self, other):
         return ChainDataset([self, other])

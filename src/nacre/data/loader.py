@@ -253,7 +253,11 @@ def _gathered(tensors, places, batches):
         batch = []
         for t, shape in zip(tensors, shapes, strict=True):
             array = array_of(t)
-            rows = array.take(indices, 0) if t._m.contiguous else array[indices]
+            try:
+                rows = array.take(indices, 0) if t._m.contiguous else array[indices]
+            except IndexError:
+                _say_index(indices, len(array))
+                raise
             meta = meta_of((len(indices), *shape), t._m.dtype)
             if not shape:
                 batch.append(in_memory(Storage(rows), meta))
@@ -261,6 +265,15 @@ def _gathered(tensors, places, batches):
                 flat = np.ascontiguousarray(rows).reshape(-1)
                 batch.append(in_memory(Storage(flat, flat.base), meta))
         yield batch
+
+
+def _say_index(indices, n):
+    wrong = next(i for i in np.asarray(indices).tolist() if not -n <= i < n)
+    fail(
+        IndexError,
+        f"index {wrong} is out of bounds for dimension 0 with size {n}",
+        "the sampler gave an index that the dataset does not have",
+    )
 
 
 # ---- options ------------------------------------------------------------------------------------
