@@ -135,7 +135,7 @@ def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
             g.numbers = ns
     results = [(x, found.leaves[id(x)]) for x in found.order]
     same = TRACE.stretch is s and outer is None
-    if same and capture.valid:
+    if same and capture.valid and s.node.leaves == node.leaves:
         cells = [g._c for _, g in results]
         s.cells[first:] = cells
         mark(s, BACKWARD)

@@ -352,7 +352,8 @@ def _run(s, node, edge, operands, numbers, attrs, body):
             for r in capture.recipe:
                 outer.recipe.append(r.evaluate(numbers) if type(r) is Symbol else r)
         outer.valid = outer.valid and capture.valid and same
-    if same and capture.valid and all(_fresh(t, s, node) for t in results):
+    known = same and capture.valid and s.node.leaves == node.leaves
+    if known and all(_fresh(t, s, node) for t in results):
         kept = [t._c for t in results]
         s.cells[first:] = kept
         mark(s, edge[0])

@@ -275,7 +275,8 @@ def _first_sight(self, s, targets, numbers):
     finally:
         trace.capture, trace.grad = outer
     del s.cells[first:]
-    if trace.stretch is not s or not _is_way(s, node, targets, results, capture):
+    same = trace.stretch is s and s.node.leaves == node.leaves
+    if not same or not _is_way(s, node, targets, results, capture):
         return SLOW
     slots = tuple([t._c.slot for t in results])
     mark(s, (STEP, tuple([t._c.slot for t in targets]), slots))
