@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 import numpy as np
@@ -129,3 +130,10 @@ def test_a_batch_of_ten_is_cheap():
             pass
         best = min(best, (time.perf_counter() - start) / len(batches))
     assert best < 50e-6  # about 8 µs where nothing else runs
+
+
+def test_loaders_show_under_pytorchs_names_and_pickle():
+    batches = DataLoader(dataset(4), 3)
+    assert repr(DataLoader) == "<class 'torch.utils.data.dataloader.DataLoader'>"
+    again = pickle.loads(pickle.dumps(batches))
+    assert [b[1].tolist() for b in again] == [[0, 1, 2], [3]]

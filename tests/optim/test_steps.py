@@ -307,3 +307,9 @@ def test_memory_stays_flat():
     finally:
         tracemalloc.stop()
     assert grown < 20_000
+
+
+def test_classes_show_under_pytorchs_names():
+    assert repr(nacre.optim.SGD) == "<class 'torch.optim.sgd.SGD'>"
+    assert repr(nacre.optim.AdamW) == "<class 'torch.optim.adamw.AdamW'>"
+    assert nacre.typename(nacre.optim.lr_scheduler.StepLR) == "torch.optim.lr_scheduler.StepLR"

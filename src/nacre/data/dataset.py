@@ -10,10 +10,12 @@ from typing import Generic, Iterable, TypeVar  # noqa: UP035 - a generic base cl
 
 from nacre.base import rng
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 
 T = TypeVar("T", covariant=True)
 
 
+@shown_in("torch.utils.data.dataset")
 class Dataset(Generic[T]):
     """The base class: `__getitem__(index)` gives an example and `__len__()` their number."""
 
@@ -24,6 +26,7 @@ class Dataset(Generic[T]):
         return ConcatDataset([self, other])
 
 
+@shown_in("torch.utils.data.dataset")
 class IterableDataset(Dataset[T], Iterable[T]):
     """A dataset that is read from the start: `__iter__`, which it must have, gives the examples."""
 
@@ -31,6 +34,7 @@ class IterableDataset(Dataset[T], Iterable[T]):
         return ChainDataset([self, other])
 
 
+@shown_in("torch.utils.data.dataset")
 class TensorDataset(Dataset[tuple]):
     """Tensors read along their first dimension, which must be of one size.
 
@@ -58,6 +62,7 @@ class TensorDataset(Dataset[tuple]):
         return self.tensors[0].size(0)
 
 
+@shown_in("torch.utils.data.dataset")
 class StackDataset(Dataset):
     """Several datasets side by side: tuples, or dicts if they are given by name."""
 
@@ -85,6 +90,7 @@ class StackDataset(Dataset):
         return self._length
 
 
+@shown_in("torch.utils.data.dataset")
 class ConcatDataset(Dataset[T]):
     """Several datasets one after the other."""
 
@@ -109,6 +115,7 @@ class ConcatDataset(Dataset[T]):
         return self.datasets[which][idx - before]
 
 
+@shown_in("torch.utils.data.dataset")
 class ChainDataset(IterableDataset):
     """Several iterable datasets one after the other."""
 
@@ -129,6 +136,7 @@ class ChainDataset(IterableDataset):
         return sum(map(len, self._checked()))
 
 
+@shown_in("torch.utils.data.dataset")
 class Subset(Dataset[T]):
     """The examples of a dataset at these indices."""
 

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.data.collate import default_collate, default_convert
 from nacre.data.dataset import IterableDataset, Subset, TensorDataset
 from nacre.data.sampler import (
@@ -39,6 +40,7 @@ class _Endless:
             yield None
 
 
+@shown_in("torch.utils.data.dataloader")
 class DataLoader:
     """Batches of `batch_size` examples, in random order if `shuffle`.
 
@@ -246,25 +248,34 @@ def _gatherable(loader):
 
 def _gathered(tensors, places, batches):
     """Batches as fresh memory: rows of what the tensors hold when the batch is asked for."""
-    shapes = [tuple(t._m.shape[1:]) for t in tensors]
+    shapes = [(tuple(t._m.shape[1:]), t._m.dtype) for t in tensors]
+    size = -1
     for indices in batches:
         if places is not None:
             indices = places[indices]
+        if len(indices) != size:
+            size = len(indices)
+            metas = [meta_of((size, *shape), d) for shape, d in shapes]
         batch = []
-        for t, shape in zip(tensors, shapes, strict=True):
-            array = array_of(t)
-            try:
-                rows = array.take(indices, 0) if t._m.contiguous else array[indices]
-            except IndexError:
-                _say_index(indices, len(array))
-                raise
-            meta = meta_of((len(indices), *shape), t._m.dtype)
-            if not shape:
+        for t, meta in zip(tensors, metas, strict=True):
+            rows = _rows(t, indices)
+            if rows.ndim == 1:
                 batch.append(in_memory(Storage(rows), meta))
             else:
-                flat = np.ascontiguousarray(rows).reshape(-1)
-                batch.append(in_memory(Storage(flat, flat.base), meta))
+                batch.append(in_memory(Storage(rows.reshape(-1), rows), meta))
         yield batch
+
+
+def _rows(t, indices):
+    """These rows of a tensor as an array of its own, row after row."""
+    array = array_of(t)
+    try:
+        if t._m.contiguous:
+            return array.take(indices, 0)
+        return np.ascontiguousarray(array[indices])
+    except IndexError:
+        _say_index(indices, len(array))
+        raise
 
 
 def _say_index(indices, n):

@@ -13,12 +13,14 @@ import numpy as np
 
 from nacre.base import dtypes, rng
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.tensor.cell import array_of
 from nacre.tensor.creation import as_tensor
 
 T = TypeVar("T", covariant=True)
 
 
+@shown_in("torch.utils.data.sampler")
 class Sampler(Generic[T]):
     """The base class: `__iter__` gives indices, or lists of them, and `__len__` how many."""
 
@@ -26,6 +28,7 @@ class Sampler(Generic[T]):
         raise NotImplementedError
 
 
+@shown_in("torch.utils.data.sampler")
 class SequentialSampler(Sampler[int]):
     """0, 1, 2, … in this order."""
 
@@ -43,6 +46,7 @@ class SequentialSampler(Sampler[int]):
         yield np.arange(len(self.data_source))
 
 
+@shown_in("torch.utils.data.sampler")
 class RandomSampler(Sampler[int]):
     """A random order, or `num_samples` draws with `replacement`.
 
@@ -104,6 +108,7 @@ def random_seed(generator) -> int:
     return int(rng.random(g, 1, dtypes.int64)[0])
 
 
+@shown_in("torch.utils.data.sampler")
 class SubsetRandomSampler(Sampler[int]):
     """The given indices in random order."""
 
@@ -120,6 +125,7 @@ class SubsetRandomSampler(Sampler[int]):
         return len(self.indices)
 
 
+@shown_in("torch.utils.data.sampler")
 class WeightedRandomSampler(Sampler[int]):
     """`num_samples` indices drawn with these weights.
 
@@ -163,6 +169,7 @@ class WeightedRandomSampler(Sampler[int]):
         yield rng.multinomial(g, array_of(self.weights), self.num_samples, self.replacement)
 
 
+@shown_in("torch.utils.data.sampler")
 class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices from a sampler; the last one may be shorter.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.ir.trace import Value
 from nacre.ops import elementwise as ew
 from nacre.ops.create import full
@@ -13,6 +14,7 @@ _NAMES = ("exp_avg", "exp_avg_sq")
 _AMSGRAD = (*_NAMES, "max_exp_avg_sq")
 
 
+@shown_in("torch.optim.adam")
 class Adam(Updater):
     r"""Adam: steps scaled by running averages of the gradient and of its square.
 
@@ -144,6 +146,7 @@ def _or_zeros(buffer, p):
     return full(0.0, attrs=p._m) if buffer is None else buffer
 
 
+@shown_in("torch.optim.adamw")
 class AdamW(Adam):
     """Adam with weight decay that shrinks the parameters themselves; see `Adam`.
 

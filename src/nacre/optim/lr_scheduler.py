@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.ir.trace import Value
 from nacre.optim.optimizer import Optimizer
 
@@ -22,6 +23,7 @@ def _copied(rate):
     return rate.clone() if isinstance(rate, Value) else rate
 
 
+@shown_in("torch.optim.lr_scheduler")
 class LRScheduler:
     """The base class: `get_lr` gives the rates of all groups for `last_epoch`.
 
@@ -138,6 +140,7 @@ class LRScheduler:
 _LRScheduler = LRScheduler
 
 
+@shown_in("torch.optim.lr_scheduler")
 class LambdaLR(LRScheduler):
     """The initial rate times `lr_lambda(epoch)`; a list has a function for each group.
 
@@ -186,6 +189,7 @@ class LambdaLR(LRScheduler):
         ]
 
 
+@shown_in("torch.optim.lr_scheduler")
 class StepLR(LRScheduler):
     """The rate times `gamma` every `step_size` epochs.
 
@@ -215,6 +219,7 @@ class StepLR(LRScheduler):
         return [base * self.gamma**times for base in self.base_lrs]
 
 
+@shown_in("torch.optim.lr_scheduler")
 class MultiStepLR(LRScheduler):
     """The rate times `gamma` at each epoch of `milestones`."""
 
@@ -235,6 +240,7 @@ class MultiStepLR(LRScheduler):
         return [base * self.gamma**times for base in self.base_lrs]
 
 
+@shown_in("torch.optim.lr_scheduler")
 class ExponentialLR(LRScheduler):
     """The rate times `gamma` every epoch."""
 
@@ -253,6 +259,7 @@ class ExponentialLR(LRScheduler):
         return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
+@shown_in("torch.optim.lr_scheduler")
 class CosineAnnealingLR(LRScheduler):
     """From the initial rate down to `eta_min` in `T_max` epochs along half a cosine, and back."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from nacre.base.dtypes import float32
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.ir.tape import HookHandle
 from nacre.ir.trace import Value
 from nacre.runtime.run import evaluate
@@ -94,6 +95,7 @@ def stepping(step):
     return hooked_step
 
 
+@shown_in("torch.optim.optimizer")
 class Optimizer:
     """The base class: `params` are tensors or dicts with the settings of a group.
 

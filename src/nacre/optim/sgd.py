@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nacre.base.errors import fail
+from nacre.base.naming import shown_in
 from nacre.ir.trace import Value
 from nacre.ops import elementwise as ew
 from nacre.optim.update import Updater
@@ -11,6 +12,7 @@ _PLAIN = ((), False, False, False)
 _BUFFER = ("momentum_buffer",)
 
 
+@shown_in("torch.optim.sgd")
 class SGD(Updater):
     r"""Stochastic gradient descent, with momentum if wanted.
 
