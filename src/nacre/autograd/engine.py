@@ -64,10 +64,11 @@ class Run:
                 if id(node) in done:
                     continue
                 done.add(id(node))
-                grads = buffers.pop(id(node), {})
+                # handed over, so that what nobody else holds may be added to in place
                 if isinstance(node, Value):
-                    self._leaf(node, grads.pop(0, None))
+                    self._leaf(node, buffers.pop(id(node), {}).pop(0, None))
                 else:
+                    grads = [buffers.pop(id(node), {})]
                     self._step(node, grads, buffers, ready, counts, needed)
         finally:
             TRACE.grad = before
@@ -159,6 +160,7 @@ class Run:
 
     def _step(self, node, grads, buffers, ready, counts, needed):
         """Run one grad rule with its hooks and pass the results on."""
+        grads = grads.pop()
         hooks = node.hooks
         if hooks:
             grads = self._before(node, hooks, grads)

@@ -6,7 +6,7 @@ from nacre.autograd.engine import Run, accumulate
 from nacre.autograd.jump import by_jump
 from nacre.base.errors import fail
 from nacre.ir.node import meta_of
-from nacre.ir.tape import GradNode, edge_of
+from nacre.ir.tape import GradNode, edge_of, requires
 from nacre.ir.trace import TRACE, Value
 from nacre.ops import create, index, view
 
@@ -99,7 +99,7 @@ def grad(
 def _gradients(outputs, inputs, given, keep, create_graph, unused):
     roots = _roots(outputs, given, create_graph)
     for x in inputs:
-        if edge_of(x) is None:
+        if not requires(x):
             fail(
                 RuntimeError,
                 "One of the differentiated Tensors does not require grad",
@@ -107,13 +107,13 @@ def _gradients(outputs, inputs, given, keep, create_graph, unused):
             )
     found = Run(create_graph, keep, inputs).run(roots)
     results = []
-    for x in inputs:
+    for i, x in enumerate(inputs):
         g = found.leaves.get(id(x)) if edge_of(x) is x else found.captured.get(id(x))
         if g is None and not unused:
             fail(
                 RuntimeError,
-                "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                "allow_unused=True if this is the desired behavior.",
+                f"The differentiated Tensor at index {i} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior.",
             )
         results.append(g)
     return results

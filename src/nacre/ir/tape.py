@@ -315,12 +315,14 @@ def edge_of(x):
     if x._v is not None and x._base is not None:
         if x._vc[0] != x._seen and (x._gf is not None or x._base._rg):
             x._refresh()
-        if x._gf is None:
-            return x if x._rg or x._base._rg else None
-        return x._gf
     if x._gf is not None:
         return x._gf
     return x if x._rg else None
+
+
+def is_leaf_here(x) -> bool:
+    """Whether a tensor that gradients flow to has no grad_fn, one that is out of date included."""
+    return x._gf is None and requires(x)
 
 
 def node_of(x):

@@ -51,10 +51,29 @@ def _mm_infer(attrs, a, b):
     return meta_of((a.shape[0], b.shape[1]), a.dtype, None, a.device)
 
 
+def _is_turned(m):
+    """Whether a matrix lies in memory column by column."""
+    return m.strides[0] == 1 and m.strides[1] == m.shape[0]
+
+
+def _first_grad(g, b, m):
+    """The gradient of a in a @ b, in a's order of memory."""
+    if _is_turned(m):
+        return view.transpose2(mm(b, view.transpose2(g)))
+    return mm(g, view.transpose2(b))
+
+
+def _second_grad(g, a, m):
+    """The gradient of b in a @ b, in b's order of memory."""
+    if _is_turned(m):
+        return view.transpose2(mm(view.transpose2(g), a))
+    return mm(view.transpose2(a), g)
+
+
 def _matrix_grad(ctx, g):
     return (
-        mm(g, view.transpose2(ctx[1])) if ctx.needs[0] else None,
-        mm(view.transpose2(ctx[0]), g) if ctx.needs[1] else None,
+        _first_grad(g, ctx[1], ctx.metas[0]) if ctx.needs[0] else None,
+        _second_grad(g, ctx[0], ctx.metas[1]) if ctx.needs[1] else None,
     )
 
 
@@ -335,8 +354,8 @@ def _addmm_grad(ctx, g):
     alpha, beta = (dict(ctx.attrs)[k] for k in ("alpha", "beta"))
     return (
         _scaled(g, beta) if ctx.needs[0] else None,
-        _scaled(mm(g, view.transpose2(ctx[2])), alpha) if ctx.needs[1] else None,
-        _scaled(mm(view.transpose2(ctx[1]), g), alpha) if ctx.needs[2] else None,
+        _scaled(_first_grad(g, ctx[2], ctx.metas[1]), alpha) if ctx.needs[1] else None,
+        _scaled(_second_grad(g, ctx[1], ctx.metas[2]), alpha) if ctx.needs[2] else None,
     )
 
 
@@ -386,17 +405,22 @@ def _linear_body(x, weight, bias=None):
     return out
 
 
+def _turned(m):
+    return meta_of(tuple(m.shape)[::-1], m.dtype, m.strides[::-1], m.device)
+
+
 def _linear_grad(ctx, g):
     rows = _rows(g)
     x = ctx.metas[0]
     gx = gw = gb = None
     if ctx.needs[0]:
-        gx = mm(rows, ctx[1])
-        if len(x.shape) != 2:
-            gx = view.reshape(gx, tuple(x.shape))
+        if len(x.shape) == 2:
+            gx = _first_grad(rows, view.transpose2(ctx[1]), x)
+        else:
+            gx = view.reshape(mm(rows, ctx[1]), tuple(x.shape))
     if ctx.needs[1]:
-        # the weight enters transposed: its gradient comes as a view of a view
-        gw = view.transpose2(view.transpose2(mm(view.transpose2(rows), _rows(ctx[0]))))
+        # the weight enters transposed, and its gradient comes transposed back
+        gw = view.transpose2(_second_grad(rows, _rows(ctx[0]), _turned(ctx.metas[1])))
     if len(ctx.needs) > 2 and ctx.needs[2]:
         gb = rows
     return (gx, gw, gb)[: len(ctx.needs)]

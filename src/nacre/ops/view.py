@@ -333,8 +333,9 @@ def expand(x, shape):
             f"sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in "
             f"the tensor ({len(m.shape)})",
         )
-    sizes, strides = [], []
-    for i, n in enumerate(shape):
+    sizes, strides = [0] * len(shape), [0] * len(shape)
+    for i in range(len(shape) - 1, -1, -1):
+        n = shape[i]
         if i < extra:
             if n < 0:
                 fail(
@@ -342,16 +343,13 @@ def expand(x, shape):
                     f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
                     f"dimension {i}",
                 )
-            sizes.append(n)
-            strides.append(0)
+            sizes[i] = n
             continue
         size, stride = m.shape[i - extra], m.strides[i - extra]
         if n in (-1, size):
-            sizes.append(size)
-            strides.append(stride)
+            sizes[i], strides[i] = size, stride
         elif size == 1 and n >= 0:
-            sizes.append(n)
-            strides.append(0)
+            sizes[i] = n
         else:
             fail(
                 RuntimeError,

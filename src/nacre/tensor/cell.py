@@ -10,7 +10,7 @@ from nacre.base.errors import fail
 from nacre.base.shapes import contiguous_strides, is_contiguous, is_dense, overlaps_itself
 from nacre.base import dtypes
 from nacre.ir.node import MARK, Meta, meta_of
-from nacre.ir.tape import GradNode, Port, attach, class_of, edge_of, requires, version_of
+from nacre.ir.tape import GradNode, Port, attach, class_of, edge_of, is_leaf_here, requires, version_of
 from nacre.ir.trace import (
     INFERENCE,
     TRACE,
@@ -215,7 +215,7 @@ def store(t, value, keep_recorded=False):
         node = record(elementwise.copy, (value,), t._m, t._m)
         rebind(c, s, node)
         return
-    writes = c.writes if type(c.writes) is tuple and c.writes[0] is s else (s, 0)
+    writes = _pending_writes(c)
     if writes[1] >= MAX_PENDING_WRITES and not keep_recorded:
         array = array_of(value)
         storage_of(t)
@@ -227,15 +227,56 @@ def store(t, value, keep_recorded=False):
     rebind(c, s, s.node)
 
 
-def _write_memory(t, array):
-    """Write now, after what was recorded as reading this memory."""
+def _write_memory(t, array, index=...):
+    """Write now, at an index of NumPy's, after what was recorded as reading this memory."""
     c = t._c
     if is_read(c, TRACE.stretch):
         array = np.array(array, copy=True)
         evaluate()
     if not c.exposed and getrefcount(c.data) > ALONE:
         c.data = Storage(c.data.array.copy())
-    array_of(t)[...] = array
+    array_of(t)[index] = array
+
+
+def tracks(t, others):
+    """Whether a write in place is recorded for gradients."""
+    return TRACE.grad and (
+        requires(t) or any(isinstance(x, Value) and requires(x) for x in others)
+    )
+
+
+def writes_places(t, value) -> bool:
+    """Whether a write at places of a tensor reaches memory at once."""
+    c = t._c
+    settled(c)
+    if tracks(t, (value,)):
+        return False
+    return c.data is not None or _pending_writes(c)[1] >= MAX_PENDING_WRITES
+
+
+def put_at(t, index, value):
+    """t[index] = value in memory, by an index of NumPy's; no gradients are recorded."""
+    check_writable(t)
+    array = array_of(value) if isinstance(value, Value) else value
+    if isinstance(value, Value) and value._c is t._c:
+        array = np.array(array, copy=True)
+    storage_of(t)
+    with np.errstate(all="ignore"):
+        _write_memory(t, np.asarray(array).astype(t._m.dtype.np), index)
+    bump(t)
+
+
+def constant(value, shape, dtype):
+    """A tensor of one value, converted to a type."""
+    if dtype.category < 2 and isinstance(value, float):
+        value = int(value) if dtype.category else bool(value)
+    return full(value, attrs=meta_of(shape, dtype))
+
+
+def _pending_writes(c):
+    """How many partial writes of a cell the open stretch holds."""
+    s = TRACE.stretch
+    return c.writes if type(c.writes) is tuple and c.writes[0] is s else (s, 0)
 
 
 class _Box:
@@ -269,14 +310,14 @@ def check_leaf(t, flows):
     if t._v is not None and t._base is not None:
         if t._made is not None:
             refuse_view(t, "is being")
-        if requires(t) and edge_of(t._base) is t._base:
+        if requires(t) and t._base._gf is None:
             fail(
                 RuntimeError,
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation.",
                 "write under torch.no_grad(), through .data, or into a new tensor",
             )
-    if edge_of(t) is t:
+    if is_leaf_here(t):
         fail(
             RuntimeError,
             "a leaf Variable that requires grad is being used in an in-place operation.",
@@ -355,9 +396,7 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     `value` records the new value where that is not `op(t, *others)`; `history` is the record whose
     gradient it has, `op` by default.
     """
-    flows = TRACE.grad and (
-        requires(t) or any(isinstance(x, Value) and requires(x) for x in others)
-    )
+    flows = tracks(t, others)
     if flows:
         check_leaf(t, flows)
     check_writable(t)
@@ -501,6 +540,11 @@ zero_history = _replaced("zero_history", "ZeroBackward0", lambda g: None)
 
 def copy_into(t, src, history=copy_history):
     """t.copy_(src)."""
+    same = src._c is t._c and src._m is t._m and (src._v or 0) == (t._v or 0)
+    if same and not tracks(t, (src,)):
+        check_writable(t)
+        bump(t)
+        return
     in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=history)
 
 
@@ -607,7 +651,7 @@ def CopySlices(base, inner, t, edge):
         (edge is not None, *inner.needs[1:]),
         (m, *inner.metas[1:]),
         where=inner.where,
-        frees=inner.plan.frees,
+        frees=True,
     )
     node.saved = inner.saved
     node.versions = inner.versions

@@ -1,73 +1,122 @@
-"""`x[...]` and `x[...] = v` in every form: integers, slices, None, Ellipsis, masks, index tensors."""
+"""`x[...]` and `x[...] = v` in every form: integers, slices, None, Ellipsis, masks, index tensors.
+
+Integers, slices, None and Ellipsis make views; index tensors gather. An index is read in two steps:
+`_parsed` says what each item is, `_sliced` applies the views and leaves the index tensors.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.base.dtypes import bool_, from_numpy, int64, uint8
+from nacre.base.dtypes import bool_, int32, int64, uint8
 from nacre.base.errors import fail
-from nacre.base.shapes import broadcast_shapes, numel
+from nacre.base.shapes import broadcast_shapes, contiguous_strides, elementwise_strides, numel
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory, long_name
-from nacre.ops import index_samples as index_cases
 from nacre.ops import view
-from nacre.ops.create import full
-from nacre.ops.elementwise import clone
-from nacre.ops.index import gather, scatter
-from nacre.ops.record import Composite
+from nacre.ops.elementwise import cast
+from nacre.ops.index_tensor import index_along, index_flat, index_put, index_put_add
+from nacre.tensor import cell
 from nacre.tensor.cell import array_of
 
+_NOT_INDICES = "tensors used as indices must be long, int, byte or bool tensors"
+_INDEX_TYPES = (bool_, uint8, int32, int64)
 
+
+# ---- what the items are -------------------------------------------------------------------------
 def _items(index):
-    return list(index) if isinstance(index, tuple) else [index]
+    """The items of an index: its own, if it is a tuple or a list that PyTorch takes for one."""
+    if isinstance(index, tuple):
+        return list(index)
+    if isinstance(index, list) and len(index) < 32 and any(map(_makes_tuple, index)):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be "
+            "changed in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will "
+            "be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
+            "error or a different result",
+            UserWarning,
+            stacklevel=4,
+        )
+        return list(index)
+    return [index]
 
 
-def _is_index_list(item):
-    return isinstance(item, Sequence) and not isinstance(item, str | tuple) or isinstance(
-        item, np.ndarray
+def _makes_tuple(item):
+    return item is None or item is Ellipsis or isinstance(item, Value | slice | Sequence)
+
+
+def _parsed(item):
+    """An item as int, bool, None, Ellipsis, slice, or an index tensor or array."""
+    if item is None or item is Ellipsis or isinstance(item, slice | bool):
+        return item
+    if isinstance(item, int | np.integer):
+        return int(item)
+    if isinstance(item, Value):
+        d = item._m.dtype
+        if d not in _INDEX_TYPES:
+            fail(IndexError, _NOT_INDICES, f"this one has dtype {d}")
+        if not item._m.shape and d not in (bool_, uint8):
+            return int(item.item())
+        if d is uint8 and item._m.shape:
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
+                "instead.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return np.asarray(array_of(item) != 0) if d in (bool_, uint8) else item
+    if isinstance(item, Sequence | np.ndarray):
+        return _array(item)
+    if hasattr(item, "__index__") and not isinstance(item, np.bool_):
+        return item.__index__()
+    fail(
+        IndexError,
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+        f"indices (got {_type_name(item)})",
     )
 
 
-def _expanded(x, items):
-    """Ellipsis replaced by full slices; errors for too many indices."""
-    used = 0
+def _type_name(item):
+    kind = type(item)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _array(item):
+    """A sequence as an index array: bool, or int64."""
+    if isinstance(item, str):
+        fail(TypeError, "new(): invalid data type 'str'")
+    plain = item
+    if not isinstance(item, np.ndarray):
+        plain = [array_of(i) if isinstance(i, Value) else i for i in item]
+    array = np.asarray(plain)
+    if not array.size and not isinstance(item, np.ndarray):
+        return array.astype(np.int64)
+    if array.dtype == np.bool_:
+        return array
+    if array.dtype.kind not in "iu":
+        fail(IndexError, _NOT_INDICES)
+    return int(array) if not array.ndim else array.astype(np.int64)
+
+
+def _is_mask(item):
+    return isinstance(item, np.ndarray) and item.dtype == np.bool_
+
+
+def _counted(items):
+    """How many dimensions the items speak of."""
+    count = 0
     for item in items:
-        if item is None or item is Ellipsis or item is True or item is False:
-            continue
-        if isinstance(item, Value) and item._m.dtype in (bool_, uint8):
-            used += len(item._m.shape)
-        elif isinstance(item, np.ndarray) and item.dtype == np.bool_:
-            used += item.ndim
-        else:
-            used += 1
-    rank = len(x._m.shape)
-    if used > rank:
-        fail(IndexError, f"too many indices for tensor of dimension {rank}")
-    out = []
-    seen = False
-    for item in items:
-        if item is Ellipsis and not seen:
-            out.extend([slice(None)] * (rank - used))
-            seen = True
-        elif item is Ellipsis:
-            out.append(slice(None))
-        else:
-            out.append(item)
-    return out
+        if _is_mask(item):
+            count += item.ndim
+        elif not (item is None or item is Ellipsis or isinstance(item, bool)):
+            count += 1
+    return count
 
 
-def _as_int(item):
-    if isinstance(item, bool | np.bool_):
-        return None
-    if isinstance(item, int | np.integer):
-        return int(item)
-    if isinstance(item, Value) and not item._m.shape and item._m.dtype.category == 1:
-        return None
-    return None
-
-
+# ---- views --------------------------------------------------------------------------------------
 def _bound(value):
     if value is None or isinstance(value, int):
         return value
@@ -76,286 +125,286 @@ def _bound(value):
     fail(TypeError, "slice indices must be integers or None or have an __index__ method")
 
 
-def basic(x, items):
-    """Apply integers, slices and None as views; what needs index tensors is returned by dimension.
+def _slice(x, dim, item, alone):
+    """One slice; one that leaves nothing out is x itself, unless it stands alone."""
+    step = _bound(item.step)
+    start, stop = _bound(item.start), _bound(item.stop)
+    if step is not None and step <= 0:
+        fail(ValueError, "step must be greater than zero")
+    size = x._m.shape[dim]
+    if not alone and start in (None, 0) and step in (None, 1) and (stop is None or stop >= size):
+        return x
+    start, stop, step = slice(start, stop, step).indices(size)
+    return view.slice_dim(x, dim, start, stop, step)
 
-    Returns the view and a list with an index tensor or None for each of its dimensions.
+
+def _sliced(x, items, alone=False):
+    """Apply the items that make views.
+
+    Returns the view and, for each of its dimensions, an index tensor or array, or None.
     """
-    dim = 0
+    rank = len(x._m.shape)
+    used = _counted(items)
+    if used > rank:
+        fail(IndexError, f"too many indices for tensor of dimension {rank}")
     pending: list = []
-    alone = len(items) == 1 and items[0] is not Ellipsis
-    for item in _expanded(x, items):
-        number = _as_int(item)
-        if number is not None:
-            size = x._m.shape[dim]
-            if not -size <= number < size:
-                fail(
-                    IndexError,
-                    f"index {number} is out of bounds for dimension {dim} with size {size}",
-                )
-            x = view.select(x, dim, number)
-        elif isinstance(item, slice):
-            step = _bound(item.step)
-            start, stop = _bound(item.start), _bound(item.stop)
-            if step is not None and step <= 0:
-                fail(ValueError, "step must be greater than zero")
-            if alone or not (start is None and stop is None and step in (None, 1)):
-                x = view.slice_dim(x, dim, start, stop, 1 if step is None else step)
-            pending.append(None)
-            dim += 1
+    seen = False
+    gone = 0
+    for item in items:
+        dim = len(pending)
+        if item is Ellipsis:
+            pending += [None] * (0 if seen else rank - used)
+            seen = True
         elif item is None:
             x = view.unsqueeze(x, dim)
             pending.append(None)
-            dim += 1
-        elif isinstance(item, bool | np.bool_):
+            gone -= 1
+        elif isinstance(item, bool):
             x = view.unsqueeze(x, dim)
-            places = np.zeros(1 if item else 0, np.int64)
-            pending.append(places)
-            dim += 1
+            pending.append(np.zeros(int(item), np.int64))
+            gone -= 1
+        elif isinstance(item, int):
+            x = _select(x, dim, item, dim + gone)
+            gone += 1
+        elif isinstance(item, slice):
+            x = _slice(x, dim, item, alone)
+            pending.append(None)
+        elif _is_mask(item):
+            x = _masked(x, dim, item, pending)
         else:
-            index = _index_array(item)
-            if index.dtype == np.bool_:
-                if not index.ndim:
-                    x = view.unsqueeze(x, dim)
-                    pending.append(np.zeros(1 if index else 0, np.int64))
-                    dim += 1
-                    continue
-                for i, n in enumerate(index.shape):
-                    if n != x._m.shape[dim + i]:
-                        fail(
-                            IndexError,
-                            f"The shape of the mask {list(index.shape)} at index {i} does not match "
-                            f"the shape of the indexed tensor {list(x._m.shape)} at index {dim + i}",
-                        )
-                pending.extend(np.nonzero(index))
-                dim += index.ndim
-            else:
-                pending.append(index)
-                dim += 1
-    pending.extend([None] * (len(x._m.shape) - len(pending)))
+            pending.append(item)
+    pending += [None] * (len(x._m.shape) - len(pending))
     return x, pending
 
 
-def _index_array(item):
-    if isinstance(item, Value):
-        if item._m.dtype is uint8:
-            return array_of(item).astype(np.bool_)
-        if item._m.dtype.is_floating_point:
+def _select(x, dim, number, named):
+    size = x._m.shape[dim]
+    if not -size <= number < size:
+        fail(IndexError, f"index {number} is out of bounds for dimension {named} with size {size}")
+    return view.select(x, dim, number)
+
+
+def _masked(x, dim, mask, pending):
+    """A mask is the index arrays of the places where it holds."""
+    if not mask.ndim:
+        pending.append(np.zeros(int(mask), np.int64))
+        return view.unsqueeze(x, dim)
+    for i, n in enumerate(mask.shape):
+        if n != x._m.shape[dim + i]:
             fail(
                 IndexError,
-                "tensors used as indices must be long, int, byte or bool tensors",
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of "
+                f"the indexed tensor {list(x._m.shape)} at index {dim + i}",
             )
-        array = array_of(item)
-        return array if array.dtype == np.bool_ else array.astype(np.int64)
-    if _is_index_list(item) or isinstance(item, tuple | range):
-        plain = [array_of(i) if isinstance(i, Value) else i for i in item]
-        array = np.asarray(plain)
-        if array.size == 0 and array.dtype.kind == "f":
-            array = array.astype(np.int64)
-        if array.dtype == np.bool_:
-            return array
-        if array.dtype.kind not in "iu":
-            fail(IndexError, "tensors used as indices must be long, int, byte or bool tensors")
-        return array.astype(np.int64)
-    fail(
-        TypeError if False else IndexError,
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-        f"indices (got {type(item).__name__})",
-    )
+    pending += np.nonzero(mask)
+    return x
 
 
-def _linear(x, pending):
-    """Flat row-major positions of what index arrays select, with the permutation that PyTorch makes.
+# ---- places -------------------------------------------------------------------------------------
+class _Places:
+    """Where the index tensors of a view point: which dimensions, and the shape of the result.
 
-    Returns (x with the indexed dimensions in place, positions, result shape).
+    As in PyTorch, their common shape stands where they stand if they are side by side, else in front.
     """
-    shape = tuple(x._m.shape)
-    dims = [d for d, p in enumerate(pending) if p is not None]
-    try:
-        joint = broadcast_shapes(*[pending[d].shape for d in dims])
-    except RuntimeError:
-        shapes = ", ".join(str(list(pending[d].shape)) for d in dims)
-        fail(
-            IndexError,
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}",
+
+    def __init__(self, x, pending):
+        self.x = x
+        self.pending = pending
+        self.dims = dims = [d for d, p in enumerate(pending) if p is not None]
+        shapes = [_shape(pending[d]) for d in dims]
+        try:
+            self.joint = broadcast_shapes(*shapes)
+        except RuntimeError:
+            listed = ", ".join(str(list(s)) for s in shapes)
+            fail(
+                IndexError,
+                "shape mismatch: indexing tensors could not be broadcast together with shapes "
+                f"{listed}",
+            )
+        side_by_side = dims == list(range(dims[0], dims[-1] + 1))
+        others = [d for d in range(len(pending)) if d not in dims]
+        self.before = [d for d in others if side_by_side and d < dims[0]]
+        self.after = others[len(self.before) :]
+        sizes = x._m.shape
+        self.shape = (
+            *[sizes[d] for d in self.before],
+            *self.joint,
+            *[sizes[d] for d in self.after],
         )
-    adjacent = dims == list(range(dims[0], dims[-1] + 1))
-    before = [d for d in range(len(shape)) if d not in dims and (adjacent and d < dims[0])]
-    after = [d for d in range(len(shape)) if d not in dims and d not in before]
-    strides = [1] * len(shape)
-    for d in range(len(shape) - 2, -1, -1):
-        strides[d] = strides[d + 1] * shape[d + 1]
-    result = [shape[d] for d in before] + list(joint) + [shape[d] for d in after]
-    rank = len(result)
-    positions = np.zeros((1,) * rank, np.int64)
-    for d in dims:
-        index = pending[d]
-        size = shape[d]
-        if index.size:
-            low, high = int(index.min()), int(index.max())
-            if low < -size or high >= size:
-                bad = low if low < -size else high
-                fail(
-                    IndexError, f"index {bad} is out of bounds for dimension {d} with size {size}"
-                )
-        index = np.where(index < 0, index + size, index) * strides[d]
-        index = index.reshape((1,) * (len(joint) - index.ndim) + index.shape)
-        positions = positions + index.reshape(
-            (1,) * len(before) + index.shape + (1,) * len(after)
+
+    def strides(self):
+        """The strides of the result: the rule of elementwise results over the view and the indices."""
+        q = self.x._m.strides
+        kept = (*[q[d] for d in self.before], *[0] * len(self.joint), *[q[d] for d in self.after])
+        operands = [(tuple(self.shape), kept)]
+        for d in self.dims:
+            own = _shape(self.pending[d])
+            lead = len(self.joint) - len(own)
+            read = [0] * lead + list(contiguous_strides(own))
+            read = [0 if n == 1 and m != 1 else r for n, m, r in zip(
+                (*[1] * lead, *own), self.joint, read, strict=True)]
+            target = (*[1] * len(self.before), *self.joint, *[1] * len(self.after))
+            laid = view.view_strides(self.joint, tuple(read), target)
+            operands.append((target, laid or contiguous_strides(target)))
+        return elementwise_strides(tuple(self.shape), tuple(operands))
+
+    def arrays(self):
+        """The index arrays by dimension, checked, places from the end counted from the front."""
+        found = {}
+        for d in self.dims:
+            index = self.pending[d]
+            index = array_of(index).astype(np.int64) if isinstance(index, Value) else index
+            found[d] = _checked(index, d - self.dims[0], self.x._m.shape[d])
+        return found
+
+    def positions(self):
+        """Row-major positions of the result's elements in the view."""
+        shape = tuple(self.x._m.shape)
+        strides = contiguous_strides(shape)
+        rank = len(self.shape)
+        at = len(self.before)
+        flat = np.zeros((1,) * rank, np.int64)
+        for d, index in self.arrays().items():
+            lead = at + len(self.joint) - index.ndim
+            spread = (1,) * lead + index.shape + (1,) * len(self.after)
+            flat = flat + (index * strides[d]).reshape(spread)
+        free = zip(
+            (*self.before, *self.after),
+            (*range(at), *range(at + len(self.joint), rank)),
+            strict=True,
         )
-    for k, d in enumerate(before):
-        positions = positions + _ramp(shape[d], strides[d], k, rank)
-    for k, d in enumerate(after, len(before) + len(joint)):
-        positions = positions + _ramp(shape[d], strides[d], k, rank)
-    return np.broadcast_to(positions, result), tuple(result)
+        for d, k in free:
+            ramp = np.arange(shape[d], dtype=np.int64) * strides[d]
+            flat = flat + ramp.reshape([-1 if i == k else 1 for i in range(rank)])
+        return np.broadcast_to(flat, self.shape)
 
 
-def _ramp(size, stride, at, rank):
-    shape = [1] * rank
-    shape[at] = size
-    return (np.arange(size, dtype=np.int64) * stride).reshape(shape)
+def _shape(index):
+    return tuple(index._m.shape) if isinstance(index, Value) else index.shape
 
 
-def _positions_tensor(positions):
-    flat = np.ascontiguousarray(positions).reshape(-1)
-    return in_memory(Storage(flat), meta_of((flat.size,), int64))
+def _checked(index, dim, size):
+    if index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < -size or high >= size:
+            bad = low if low < -size else high
+            fail(IndexError, f"index {bad} is out of bounds for dimension {dim} with size {size}")
+        if low < 0:
+            index = np.where(index < 0, index + size, index)
+    return index
 
 
-def _index_body(x, positions, shape):
-    flat = view.reshape(clone(x, attrs=meta_of(tuple(x._m.shape), x._m.dtype).strides), (-1,))
-    return view.clone(view.reshape(gather(flat, positions, attrs=0), shape))
+def _tensor(array):
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return in_memory(Storage(flat, flat), meta_of(array.shape, int64))
 
 
-def _index_grad(ctx, g):
-    m = ctx.metas[0]
-    zeros = full(0, attrs=meta_of((m.numel,), g._m.dtype, None, m.device))
-    flat = view.reshape(g, (g._m.numel,))
-    out = scatter(zeros, ctx[1], flat, attrs=(0, "add"))
-    return view.reshape(out, tuple(m.shape)), None
-
-
-index_ = Composite(
-    "index",
-    _index_body,
-    _index_grad,
-    ((1,), ()),
-    torch=("Tensor.__getitem__",),
-    samples=index_cases.index,
-    errors=index_cases.index_errors,
-)
-
-
+# ---- reading ------------------------------------------------------------------------------------
 def get(x, index):
     """x[index]."""
-    items = _items(index)
-    viewed, pending = basic(x, items)
+    items = [_parsed(i) for i in _items(index)]
+    viewed, pending = _sliced(x, items, alone=isinstance(index, slice))
     if all(p is None for p in pending):
         return view.whole(viewed) if viewed is x else viewed
-    positions, shape = _linear(viewed, pending)
-    return index_(viewed, _positions_tensor(positions), attrs=(("shape", shape),))
+    places = _Places(viewed, pending)
+    attrs = (("shape", places.shape), ("strides", places.strides()))
+    if len(places.dims) == 1:
+        (dim,) = places.dims
+        return index_along(viewed, _single(places, dim), attrs=(("dim", dim), *attrs))
+    return index_flat(viewed, _tensor(places.positions().reshape(-1)), attrs=attrs)
 
 
-def _index_put_body(x, positions, value):
-    m = x._m
-    flat = view.reshape(clone(x, attrs=meta_of(tuple(m.shape), m.dtype).strides), (-1,))
-    out = scatter(flat, positions, value, attrs=(0, "set"))
-    return view.clone(view.reshape(out, tuple(m.shape)))
+def _single(places, dim):
+    """The one index tensor; checked now if its values are there, else when they are computed."""
+    index = places.pending[dim]
+    if isinstance(index, Value):
+        if index._c.data is not None:
+            _checked(array_of(index), 0, places.x._m.shape[dim])
+        return index if index._m.dtype is int64 else index.long()
+    return _tensor(_checked(index, 0, places.x._m.shape[dim]))
 
 
-def _index_put_grad(ctx, g):
-    positions = ctx[1]
-    flat = view.reshape(clone(g, attrs=meta_of(tuple(g._m.shape), g._m.dtype).strides), (-1,))
-    zeros = full(0, attrs=meta_of((positions._m.numel,), g._m.dtype))
-    first = None
-    if ctx.needs[0]:
-        kept = scatter(flat, positions, zeros, attrs=(0, "set"))
-        first = view.reshape(kept, tuple(g._m.shape))
-    return first, None, gather(flat, positions, attrs=0) if ctx.needs[2] else None
-
-
-index_put_ = Composite(
-    "index_put",
-    _index_put_body,
-    _index_put_grad,
-    ((1,), (), (1,)),
-    grad_name="IndexPutBackward0",
-    torch=("Tensor.__setitem__",),
-    samples=index_cases.index_put,
-    errors=index_cases.index_put_errors,
-)
-
-
-def _as_value(x, value):
-    """The assigned value as a tensor or number of x's kind."""
-    if isinstance(value, Value | bool | int | float):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
-        return in_memory(Storage(array.reshape(-1).copy()), meta_of(array.shape, _dtype_of(array)))
-    fail(TypeError, f"can't assign a {type(value).__name__} to a torch.{x._m.dtype.legacy}")
-
-
-def _dtype_of(array):
-    return from_numpy(array.dtype)
-
-
+# ---- writing ------------------------------------------------------------------------------------
 def put(x, index, value):
     """x[index] = value."""
-    value = _as_value(x, value)
-    viewed, pending = basic(x, _items(index))
-    if all(p is None for p in pending):
-        target = view.whole(viewed) if viewed is x else viewed
-        if isinstance(value, Value):
-            _assign(target, value)
-        else:
-            target.fill_(value)
+    if not isinstance(value, Value | bool | int | float):
+        fail(TypeError, f"can't assign a {_type_name(value)} to a torch.{x._m.dtype.legacy}")
+    if index is False:
         return
-    positions, shape = _linear(viewed, pending)
-    if isinstance(value, Value):
-        _check_types(viewed, value)
-        value = _broadcast_value(value, shape)
+    index = None if index is True else index
+    items = [_parsed(i) for i in _items(index)]
+    target, pending = _sliced(x, items)
+    if all(p is None for p in pending):
+        _assign(target, value)
     else:
-        value = full(value, attrs=meta_of(shape, viewed._m.dtype))
-    flat = view.reshape(value, (numel(shape),))
-    target = viewed
-    target._index_put(index_put_, _positions_tensor(positions), flat)
-
-
-def _check_types(x, value):
-    if value._m.dtype is not x._m.dtype:
-        fail(
-            RuntimeError,
-            "Index put requires the source and destination dtypes match, got "
-            f"{long_name(x._m.dtype)} for the destination and {long_name(value._m.dtype)} for the "
-            "source.",
-            f"convert the values, for example with .to({x._m.dtype!r})",
-        )
+        masks = [i for i in items if _is_mask(i) and i.ndim]
+        others = [i for i in items if isinstance(i, Value) or type(i) in (bool, np.ndarray)]
+        if len(masks) == len(others) == 1 and isinstance(value, Value) and value._m.numel == 1:
+            value = cast(value, x._m.dtype)
+        write_places(target, _Places(target, pending), value)
 
 
 def _assign(target, value):
-    """Leading dimensions of size 1 may be more than the target has."""
+    """Write a number or a tensor of a shape that expands to the target's."""
+    shape = tuple(target._m.shape)
+    if not isinstance(value, Value):
+        cell.fill(target, value, cell.fill_tensor_history if shape else cell.copy_history)
+    elif tuple(value._m.shape) == shape:
+        cell.copy_into(target, value)
+    elif not value._m.shape:
+        cell.copy_into(target, value, cell.fill_tensor_history)
+    else:
+        cell.copy_into(target, view.expand(_without_ones(value), shape))
+
+
+def _without_ones(value):
+    """A value without leading dimensions of size 1."""
     shape = tuple(value._m.shape)
-    while len(shape) > len(target._m.shape) and shape[0] == 1:
-        value = view.select(value, 0, 0)
-        shape = shape[1:]
-    target.copy_(value)
+    first = next((i for i, n in enumerate(shape) if n != 1), len(shape))
+    return view.reshape(value, shape[first:]) if first else value
 
 
-def _broadcast_value(value, shape):
-    sizes = tuple(value._m.shape)
-    while len(sizes) > len(shape) and sizes[0] == 1:
-        value = view.select(value, 0, 0)
-        sizes = sizes[1:]
-    try:
-        fits = broadcast_shapes(sizes, shape) == tuple(shape)
-    except RuntimeError:
-        fits = False
-    if not fits:
-        fail(
-            RuntimeError,
-            f"shape mismatch: value tensor of shape {list(value._m.shape)} cannot be broadcast to "
-            f"indexing result of shape {list(shape)}",
-        )
-    return view.expand(value, tuple(shape))
+def put_places(x, indices, value, accumulate):
+    """x.index_put_(indices, value): write at index tensors, or add there, as often as they say."""
+    target, pending = _sliced(x, [_parsed(i) for i in indices])
+    write_places(target, _Places(target, pending), value, accumulate)
+
+
+def write_places(target, places, value, accumulate=False):
+    """Write a number or a tensor at places of a view, or add it there."""
+    m = target._m
+    if isinstance(value, Value):
+        if value._m.dtype is not m.dtype:
+            fail(
+                RuntimeError,
+                "Index put requires the source and destination dtypes match, got "
+                f"{long_name(m.dtype)} for the destination and {long_name(value._m.dtype)} for the "
+                "source.",
+            )
+        value = _without_ones(value)
+        sizes = tuple(value._m.shape)
+        if not _expands(sizes, places.shape):
+            fail(
+                RuntimeError,
+                f"shape mismatch: value tensor of shape {list(sizes)} cannot be broadcast to "
+                f"indexing result of shape {list(places.shape)}",
+            )
+    if not accumulate and cell.writes_places(target, value):
+        cell.put_at(target, _numpy_index(places), value)
+        return
+    if isinstance(value, Value):
+        value = view.reshape(view.expand(value, tuple(places.shape)), (numel(places.shape),))
+    else:
+        value = cell.constant(value, (numel(places.shape),), m.dtype)
+    positions = _tensor(places.positions().reshape(-1))
+    cell.in_place(target, index_put_add if accumulate else index_put, (positions, value))
+
+
+def _expands(sizes, shape):
+    lead = len(shape) - len(sizes)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(sizes, shape[lead:], strict=True))
+
+
+def _numpy_index(places):
+    arrays = places.arrays()
+    return tuple([arrays.get(d, slice(None)) for d in range(len(places.pending))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as copying
+import warnings
 
 import numpy as np
 
@@ -349,8 +350,6 @@ def _reduce(t):
 
 
 def _warn_grad():
-    import warnings
-
     warnings.warn(
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
         "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
@@ -361,8 +360,6 @@ def _warn_grad():
 
 
 def _warn_scalar():
-    import warnings
-
     warnings.warn(
         "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
         "Consider using tensor.detach() first.",

@@ -322,7 +322,7 @@ class Tensor(Value):
             )
         edge = edge_of(self)
         key = next(_keys)
-        if edge is self:
+        if edge is self or edge is None:
             if self._hooks is None:
                 self._hooks = {}
             self._hooks[key] = hook
@@ -352,7 +352,7 @@ class Tensor(Value):
         if not requires(self):
             fail(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
         edge = edge_of(self)
-        if edge is self or self._retains():
+        if edge is self or edge is None or self._retains():
             return
         node = edge.node if type(edge) is Port else edge
         if node.hooks is None:
@@ -584,8 +584,10 @@ class Tensor(Value):
             return
         indexing.put(self, index, value)
 
-    def _index_put(self, rule, positions, value):
-        cell.in_place(self, rule, (positions, value))
+    def index_put_(self, indices, values, accumulate=False):
+        """Write values at places given by a tuple of index tensors, or add them there."""
+        indexing.put_places(self, tuple(indices), values, accumulate)
+        return self
 
     # ---- in place ---------------------------------------------------------------------------------------
     def copy_(self, src, non_blocking=False):
