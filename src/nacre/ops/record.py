@@ -15,6 +15,7 @@ from nacre.ir.trace import (
     Capture,
     Symbol,
     Value,
+    enter,
     is_fresh,
     mark,
     new_cell,
@@ -115,7 +116,57 @@ class Operation:
         return (*found, natural.dtype)
 
     def __call__(self, *operands, attrs=None):
-        """Record it on tensors and numbers, with its grad_fn where gradients flow."""
+        """Record it on tensors and numbers, with its grad_fn where gradients flow.
+
+        Written flat, like `Composite.__call__`: a known step on whole tensors is taken here.
+        """
+        trace = TRACE
+        s = trace.stretch
+        key = [self, attrs, None]
+        edges = []
+        numbers = []
+        needs = 0
+        for x in operands:
+            kind = x.__class__
+            if kind is float or kind is int:
+                key.append(kind)
+                numbers.append(x)
+                edges.append(None)
+                needs += needs
+                continue
+            if not isinstance(x, Value) or x._v is not None:
+                break
+            c = x._c
+            key.append(c.slot if c.stretch is s else enter(x, s))
+            g = x._gf
+            needs += needs
+            if g is not None:
+                needs += 1
+            elif x._rg:
+                g = x
+                needs += 1
+            edges.append(g)
+        else:
+            before = s.node
+            node = before.edges.get(tuple(key))
+            if node is not None and not (numbers and trace.capture):
+                if not needs or not trace.grad:
+                    if numbers:
+                        put_numbers(s, before.numbers, numbers)
+                    s.node = node
+                    return wrap(new_cell(node, s), node.meta)
+                plan = None if node.plans is None else node.plans.get(needs)
+                if plan is not None:
+                    if numbers:
+                        put_numbers(s, before.numbers, numbers)
+                    s.node = node
+                    t = wrap(new_cell(node, s), node.meta)
+                    put_on_tape(t, plan, edges, operands, (t,))
+                    return t
+        return self._recorded(operands, attrs)
+
+    def _recorded(self, operands, attrs):
+        """The same for any operands, and at first sight."""
         trace = TRACE
         node = record(self, operands, attrs)
         t = wrap(new_cell(node, trace.stretch), node.meta)

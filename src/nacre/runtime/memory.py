@@ -93,13 +93,15 @@ class Arena:
     def __init__(self):
         self.array = np.empty(0, np.uint8)
         self.address = 0
+        self.size = 0
 
     def reserve(self, size):
         """At least this many bytes, at an aligned address."""
-        if size > self.array.nbytes:
+        if size > self.size:
             storage = allocate(np.dtype(np.uint8), size)
             self.array = storage.array
             self.address = storage.address()
+            self.size = size
 
 
 ARENA = Arena()

@@ -119,6 +119,8 @@ class Hot:
         self._build(graph, kernels, places, table, kit)
         self._assign(table, graph, kit)
         self.busy = False
+        brief = self.safe and self.last.brief
+        self.brief = self.last.call(self.address) if brief else None
 
     def _assign(self, table, graph, kit):
         """Make the table of words, and note which of them each run fills."""
@@ -247,7 +249,8 @@ class Hot:
             for word, i in self.int_words:
                 words[word] = s.numbers[i]
             if self.arena_size:
-                ARENA.reserve(self.arena_size)
+                if self.arena_size > ARENA.size:
+                    ARENA.reserve(self.arena_size)
                 words[self.arena_word] = ARENA.address
             results = []
             for word, ring, leaf, entry in self.targets:
@@ -269,29 +272,21 @@ class Hot:
                 words[word] = storage._address
                 results.append(storage)
             storage = None
-            return self._finish(trace, s, results)
+            for part in self.firsts:
+                if not self._step(part, s, results):
+                    return False
+            cells = (*self.cells_of(s.cells), trace)
+            results.append(Stretch())
+            changes = map(setattr, cells, self.changed, results)
+            if self.safe:  # the last part runs in the same call that commits
+                changes = chain(map(call, (self.brief or self.last.call(self.address),)), changes)
+            elif not self._step(self.last, s, results):
+                return False
+            deque(changes, maxlen=0)
+            s.close()
+            return True
         finally:
             self.busy = False
-
-    def _finish(self, trace, s, results):
-        """Run the parts; the last one in the same call that commits, if it cannot fail."""
-        cells = self.cells_of(s.cells)
-        changes = map(
-            setattr,
-            (*cells, trace),
-            self.changed,
-            (*results, Stretch()),
-        )
-        for part in self.firsts:
-            if not self._step(part, s, results):
-                return False
-        if self.safe:
-            changes = chain(map(call, (self.last.call(self.address),)), changes)
-        elif not self._step(self.last, s, results):
-            return False
-        deque(changes, maxlen=0)
-        s.close()
-        return True
 
     def _step(self, part, s, results) -> bool:
         if callable(part):

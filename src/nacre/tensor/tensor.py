@@ -377,7 +377,7 @@ class Tensor(Value):
                 f"a Tensor with {self._m.numel} elements cannot be converted to Scalar",
                 "use .tolist() for all values",
             )
-        return cell.array_of(self).item()
+        return cell.storage_of(self).array.item(self._v or 0)
 
     def tolist(self):
         """The values as nested lists of Python numbers."""
