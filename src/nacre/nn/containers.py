@@ -88,7 +88,7 @@ class Sequential(_Numbered):
 
     def forward(self, input):
         """Pass the input through all modules."""
-        for module in self:
+        for module in self._modules.values():
             input = module(input)
         return input
 

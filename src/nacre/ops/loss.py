@@ -184,12 +184,12 @@ mse_ = Composite(
 )
 
 
-_REDUCED = {name: (("reduction", name),) for name in ("mean", "sum", "none")}
+REDUCED = {name: (("reduction", name),) for name in ("mean", "sum", "none")}
 
 
 def mse_loss(x, y, reduction="mean"):
     """The mean (or sum, or each) of squared differences."""
-    return mse_(x, y, attrs=_REDUCED[reduction])
+    return mse_(x, y, attrs=REDUCED[reduction])
 
 
 # ---- classification -----------------------------------------------------------------------------

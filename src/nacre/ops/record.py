@@ -307,18 +307,14 @@ def _arrive(s, way, fresh):
     """Take a jump that has no numbers; the results."""
     if fresh:
         leaves = s.leaves
-        numbers = way.leaves
-        i = 0
+        places = iter(way.leaves)
         for c in fresh:
-            leaves[numbers[i]] = (c.data, 0)
-            i += 1
+            leaves[next(places)] = (c.data, 0)
         s.node = way.node
-        slots = way.slots
-        i = 0
+        places = iter(way.slots)
         for c in fresh:
-            c.slot = slots[i]
+            c.slot = next(places)
             c.stretch = s
-            i += 1
     else:
         s.node = way.node
     results = []

@@ -14,8 +14,6 @@ from nacre.ops.reduce import sum_dims
 from nacre.tensor import creation
 from nacre.tensor.cell import array_of
 
-_linear = matmul.linear
-
 
 def linear(input, weight, bias=None):
     """x Aᵀ + b over the last dimension of x.
@@ -28,7 +26,9 @@ def linear(input, weight, bias=None):
         tensor([[2., 2., 2.]])
     """
     try:
-        return _linear(input, weight, bias)
+        if bias is not None and input._m.rank == 2 and weight._m.rank == 2:
+            return matmul.linear_bias(input, weight, bias)
+        return matmul.linear(input, weight, bias)
     except AttributeError:
         need_tensor("linear", input)
         need_tensor("linear", weight, 2, "weight")

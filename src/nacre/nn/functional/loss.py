@@ -71,6 +71,11 @@ def _weighted(values, weight, input, reduction):
 # ---- distances ----------------------------------------------------------------------------------
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean of (x - y)², or the sum, or each."""
+    plain = size_average is None and reduce is None and weight is None
+    if plain and isinstance(input, Value) and isinstance(target, Value):
+        attrs = loss.REDUCED.get(reduction)
+        if attrs is not None and input._m is target._m:
+            return loss.mse_(input, target, attrs=attrs)
     _check_pair(input, target)
     reduction = _reduction(size_average, reduce, reduction)
     if weight is not None:
