@@ -163,9 +163,9 @@ def randperm(g: Generator, n: int, d: dtype = dtypes.int64) -> np.ndarray:
         fail(RuntimeError, f"value cannot be converted to type {name} without overflow")
     order = list(range(n))
     if n > 1:
-        left = np.arange(n, 1, -1, dtype=np.uint32)
-        for i, step in enumerate((g.raw(n - 1) % left).tolist()):
-            j = i + step
+        partners = (g.raw(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)).astype(np.int64)
+        partners += np.arange(n - 1)
+        for i, j in enumerate(partners.tolist()):
             order[i], order[j] = order[j], order[i]
     return narrow(np.array(order, np.int64), d)
 

@@ -99,7 +99,8 @@ class RandomSampler(Sampler[int]):
             return
         for _ in range(wanted // n):
             yield rng.randperm(g, n)
-        yield rng.randperm(g, n)[: wanted % n]
+        if wanted % n or self.generator is not None:  # a generator of the user's goes on from here
+            yield rng.randperm(g, n)[: wanted % n]
 
 
 def random_seed(generator) -> int:
