@@ -7,6 +7,7 @@ that publishes them, so an interrupt leaves a stretch either as before an operat
 from __future__ import annotations
 
 import threading
+from ctypes import addressof, c_char
 from operator import add, mul, neg, sub, truediv
 from typing import Any
 
@@ -38,7 +39,11 @@ class Storage:
         """The address of the first element."""
         found = self._address
         if not found:
-            found = self._address = self.array.ctypes.data
+            try:
+                found = addressof(c_char.from_buffer(self.array))
+            except (TypeError, ValueError):  # empty, read-only, or of a type that buffers lack
+                found = self.array.ctypes.data
+            self._address = found
         return found
 
 
