@@ -30,7 +30,7 @@ def shown_in(place: str) -> Callable[[C], C]:
 
 def blank(name: str) -> Any:
     """An instance of one of these classes for a pickle to fill."""
-    cls = _OWN[name]
+    cls: Any = _OWN[name]
     return cls.__new__(cls)
 
 

@@ -4,7 +4,8 @@ Each is a page: its formula, its settings, and the update of one parameter as re
 """
 
 from nacre.optim import lr_scheduler, optimizer
-from nacre.optim.adam import Adam, AdamW
+from nacre.optim.adam import Adam
+from nacre.optim.adamw import AdamW
 from nacre.optim.optimizer import Optimizer
 from nacre.optim.sgd import SGD
 

@@ -113,6 +113,12 @@ class Optimizer:
     """
 
     _opt_called = False
+    _optimizer_step_pre_hooks: OrderedDict
+    _optimizer_step_post_hooks: OrderedDict
+    _optimizer_state_dict_pre_hooks: OrderedDict
+    _optimizer_state_dict_post_hooks: OrderedDict
+    _optimizer_load_state_dict_pre_hooks: OrderedDict
+    _optimizer_load_state_dict_post_hooks: OrderedDict
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
