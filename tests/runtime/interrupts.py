@@ -29,7 +29,7 @@ import nacre
 from nacre.ir.node import ROOT
 
 STEPS = 60  # a training starts anew after so many
-FORGET = 8  # the recorder forgets all it knows after so many interrupts
+FORGET = 25  # the recorder forgets all it knows after so many interrupts
 
 
 class Timer:
@@ -190,9 +190,9 @@ def main() -> int:
     start = time.perf_counter()
     # an interrupt that comes inside a finaliser is printed and dropped by Python
     sys.unraisablehook = lambda found: None
-    train(report, source, a.count * 3 // 4, rng)
+    train(report, source, a.count // 2, rng)
     if not report.wrong:
-        update(report, source, a.count - a.count * 3 // 4, rng)
+        update(report, source, a.count - a.count // 2, rng)
     seconds = round(time.perf_counter() - start, 1)
     print(json.dumps({**vars(report), "seconds": seconds}))
     if a.how == "signals":

@@ -56,7 +56,8 @@ class Training:
         """A digest of every bit of the parameters and momentum buffers."""
         digest = hashlib.blake2b(digest_size=16)
         for t in self.tensors():
-            digest.update(t.detach().numpy().tobytes())
+            # not numpy(): memory that NumPy sees is never given up to an update in place
+            digest.update(np.array(t.tolist(), np.float32).tobytes())
         return digest.digest()
 
 
