@@ -99,7 +99,7 @@ def randperm(n, *, generator=None, dtype=int64, device=None, requires_grad=False
     Example:
         >>> _ = nacre.manual_seed(0)
         >>> nacre.randperm(4)
-        tensor([2, 0, 1, 3])
+        tensor([0, 1, 3, 2])
     """
     values = rng.randperm(source(generator), n)
     return _placed(values, meta_of((n,), dtype, None, device_name(device)), requires_grad, out)
