@@ -11,6 +11,8 @@ from nacre.ir.trace import TRACE, set_inference
 class _Mode:
     """A context manager that is also a decorator, for functions and generators."""
 
+    __slots__ = ()
+
     def __call__(self, function):
         if inspect.isgeneratorfunction(function):
 
@@ -37,22 +39,21 @@ class _Mode:
 
 
 class _Fixed(_Mode):
+    __slots__ = ("_before",)
     _to = False
 
     def __new__(cls, function=None):
-        made = super().__new__(cls)
+        made = object.__new__(cls)
         return made if function is None else made(function)
-
-    def __init__(self, function=None):
-        self._before = True
 
     def clone(self):
         """A fresh manager of the same mode."""
         return type(self)()
 
     def __enter__(self):
-        self._before = TRACE.grad
-        TRACE.grad = self._to and not TRACE.inference
+        trace = TRACE
+        self._before = trace.grad
+        trace.grad = self._to and not trace.inference
         return self
 
     def __exit__(self, *exc):

@@ -20,12 +20,13 @@ MARK = "mark"
 class Meta:
     """What is known of a value before it is computed; interned, so compare with `is`.
 
-    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous; `as_leaf`
-    is the key of the edge by which a value laid out so enters a stretch, `row` what indexing with
+    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous; `all_dims`
+    are the attributes of a reduction over everything, `as_leaf` is the key of the edge by which a value laid out so enters a stretch, `row` what indexing with
     an int leads to, once it was needed: (size, step, Meta).
     """
 
     __slots__ = (
+        "all_dims",
         "as_leaf",
         "byte_strides",
         "contiguous",
@@ -46,6 +47,7 @@ class Meta:
         self.device = device
         self.numel = prod(shape)
         self.rank = len(self.shape)
+        self.all_dims = (tuple(range(self.rank)), False)
         self.row = None
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize

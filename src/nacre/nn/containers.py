@@ -9,6 +9,7 @@ from itertools import chain
 
 from nacre.base.errors import fail
 from nacre.ir.trace import Value
+from nacre.nn.chain import through
 from nacre.nn.module import Module, indented
 from nacre.nn.naming import shown_in, typename
 from nacre.nn.parameter import Parameter
@@ -88,6 +89,9 @@ class Sequential(_Numbered):
 
     def forward(self, input):
         """Pass the input through all modules."""
+        found = through(self, input)
+        if found is not None:
+            return found
         for module in self._modules.values():
             input = module(input)
         return input

@@ -37,6 +37,9 @@ class ReLU(_InPlace):
         tensor([0., 2.])
     """
 
+    _reads = ("inplace",)
+    _makes_new = True
+
     def forward(self, input):
         """max(0, x)."""
         return F.relu(input, inplace=self.inplace)
@@ -46,6 +49,9 @@ class ReLU(_InPlace):
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
+    _reads = ()
+    _makes_new = True
+
     def forward(self, input):
         """1 / (1 + exp(-x))."""
         return ew.sigmoid(input)
@@ -54,6 +60,9 @@ class Sigmoid(Module):
 @shown_in("activation")
 class Tanh(Module):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+
+    _reads = ()
+    _makes_new = True
 
     def forward(self, input):
         """The hyperbolic tangent."""

@@ -16,6 +16,8 @@ class Flatten(Module):
         torch.Size([2, 784])
     """
 
+    _reads = ("start_dim", "end_dim")
+
     def __init__(self, start_dim=1, end_dim=-1):
         super().__init__()
         self.start_dim = start_dim

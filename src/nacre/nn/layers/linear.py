@@ -19,6 +19,8 @@ from nacre.tensor.creation import empty
 class Identity(Module):
     """Returns its input, whatever arguments it is made with."""
 
+    _reads = ()
+
     def __init__(self, *args, **kwargs):
         super().__init__()
 
@@ -38,6 +40,9 @@ class Linear(Module):
         >>> nacre.nn.Linear(20, 30)(nacre.zeros(128, 20)).shape
         torch.Size([128, 30])
     """
+
+    _reads = ("weight", "bias")
+    _makes_new = True
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
