@@ -388,8 +388,6 @@ def _dims(x, dim):
 
 def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
     """The sum over dimensions."""
-    if dim is None and axis is None and dtype is None and not keepdim and not keepdims:
-        return reduce.sum_(input, attrs=input._m.all_dims)
     x = input if dtype is None else ew.cast(input, dtype)
     dim = axis if dim is None else dim
     record = reduce.sum_ if dim is None else reduce.sum_dim
