@@ -1,6 +1,6 @@
 """The examples in docstrings of optimisers, data and random numbers run and print what they say.
 
-Objects are looked up one by one: those that show under PyTorch's module names `doctest` would pass by.
+Objects are looked up one by one, because `doctest` passes by those of other modules' names.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ MODULES = (
     "data.dataset",
     "data.loader",
     "data.sampler",
+    "optim.adadelta",
+    "optim.adagrad",
     "optim.adam",
     "optim.lr_scheduler",
     "optim.optimizer",
+    "optim.rmsprop",
     "optim.sgd",
     "random",
     "tensor.generator",

@@ -26,6 +26,19 @@ OPTIONS = {
         "Adam",
         {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True},
     ),
+    "rmsprop": ("RMSprop", {"lr": 0.02}),
+    "rmsprop_all": (
+        "RMSprop",
+        {"lr": 0.01, "momentum": 0.8, "centered": True, "weight_decay": 0.1, "maximize": True},
+    ),
+    "rmsprop_centered": ("RMSprop", {"lr": 0.02, "alpha": 0.9, "centered": True}),
+    "adagrad": ("Adagrad", {"lr": 0.2}),
+    "adagrad_all": (
+        "Adagrad",
+        {"lr": 0.2, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5},
+    ),
+    "adadelta": ("Adadelta", {}),
+    "adadelta_all": ("Adadelta", {"lr": 0.5, "rho": 0.7, "weight_decay": 0.1, "maximize": True}),
     "adamw": ("AdamW", {"lr": 0.05}),
     "adamw_amsgrad": ("AdamW", {"lr": 0.05, "amsgrad": True, "weight_decay": 0.3}),
 }
@@ -250,6 +263,12 @@ def errors(torch):
         lambda: optim.lr_scheduler.LambdaLR(optim.SGD([p]), [abs, abs]),
         lambda: optim.Optimizer([p], {}).step(),
         lambda: optim.SGD([p], lr=torch.ones(2)),
+        lambda: optim.RMSprop([p], alpha=-1),
+        lambda: optim.RMSprop([p], momentum=-1),
+        lambda: optim.Adagrad([p], lr_decay=-1),
+        lambda: optim.Adagrad([p], initial_accumulator_value=-1),
+        lambda: optim.Adadelta([p], rho=1.5),
+        lambda: optim.Adadelta([p], eps=-1),
     ]
     found = []
     for call in calls:
@@ -266,11 +285,11 @@ def everything(torch):
     found = {f"trajectory {name}": trajectory(torch, name) for name in OPTIONS}
     for name in ("sgd_all", "adam"):
         found[f"float64 {name}"] = trajectory(torch, name, "float64")
-    for name in ("sgd_momentum", "adam_amsgrad"):
+    for name in ("sgd_momentum", "adam_amsgrad", "rmsprop_centered", "adagrad", "adadelta"):
         found[f"restored {name}"] = restored(torch, name)
     for name in SCHEDULES:
         found[f"schedule {name}"] = scheduled(torch, name)
-    for name in ("Adam", "SGD"):
+    for name in ("Adam", "SGD", "Adagrad", "RMSprop"):
         found[f"missing {name}"] = missing_gradients(torch, name)
     for program in (groups, accumulated, closures, hooked, errors):
         found[program.__name__] = program(torch)

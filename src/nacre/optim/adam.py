@@ -7,8 +7,14 @@ from nacre.base.naming import shown_in
 from nacre.ir.trace import Value
 from nacre.ops import elementwise as ew
 from nacre.ops.create import full
-from nacre.optim.sgd import check_fused, check_rate
-from nacre.optim.update import Updater, count_meta
+from nacre.optim.update import (
+    Updater,
+    check_fused,
+    check_settings,
+    count_meta,
+    downhill,
+    or_zeros,
+)
 
 _NAMES = ("exp_avg", "exp_avg_sq")
 _AMSGRAD = (*_NAMES, "max_exp_avg_sq")
@@ -59,14 +65,11 @@ class Adam(Updater):
         fused=None,
         decoupled_weight_decay=False,
     ):
-        check_rate(lr)
-        if not eps >= 0.0:
-            fail(ValueError, f"Invalid epsilon value: {eps}")
+        check_settings(lr=lr, epsilon=eps)
         for i, beta in enumerate(betas):
             if not 0.0 <= beta < 1.0:
                 fail(ValueError, f"Invalid beta parameter at index {i}: {beta}")
-        if not weight_decay >= 0.0:
-            fail(ValueError, f"Invalid weight_decay value: {weight_decay}")
+        check_settings(lr=lr, weight_decay=weight_decay)
         kinds = {isinstance(beta, Value) for beta in betas}
         if len(kinds) > 1 or not all(isinstance(beta, float | Value) for beta in betas):
             fail(ValueError, "betas must be either both floats or both Tensors")
@@ -122,25 +125,18 @@ class Adam(Updater):
     def _update(self, settings, numbers, p, g, mean=None, square=None, largest=None):
         names, decays, shrinks, maximize = settings
         to_mean, beta2, to_square, eps, decay, rate, correction = numbers
-        if maximize:
-            g = ew.neg(g)
-        if decays:
-            g = ew.add_scaled(g, p, decay)
+        g = downhill(g, p, maximize, decay if decays else None)
         if shrinks:
             p = ew.mul(p, decay)
-        mean = ew.lerp(_or_zeros(mean, p), g, to_mean)
-        square = ew.addcmul(ew.mul(_or_zeros(square, p), beta2), g, g, to_square)
+        mean = ew.lerp(or_zeros(mean, p), g, to_mean)
+        square = ew.addcmul(ew.mul(or_zeros(square, p), beta2), g, g, to_square)
         if len(names) == 2:
             held = (mean, square)
         else:
-            largest = ew.maximum(_or_zeros(largest, p), square)
+            largest = ew.maximum(or_zeros(largest, p), square)
             held = (mean, square, largest)
         scale = ew.add(ew.div(ew.sqrt(held[-1]), correction), eps)
         return (ew.addcdiv(p, mean, scale, rate), *held)
 
     def _writes(self, settings, first):
         return (2 if settings[2] else 1, 1, 2, 1)[: 1 + len(settings[0])]
-
-
-def _or_zeros(buffer, p):
-    return full(0.0, attrs=p._m) if buffer is None else buffer

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from nacre.base.errors import fail
 from nacre.base.naming import shown_in
-from nacre.ir.trace import Value
 from nacre.ops import elementwise as ew
-from nacre.optim.update import Updater
+from nacre.optim.update import Updater, check_fused, check_settings, downhill
 
 _PLAIN = ((), False, False, False)
 _BUFFER = ("momentum_buffer",)
@@ -50,11 +49,7 @@ class SGD(Updater):
         differentiable=False,
         fused=None,
     ):
-        check_rate(lr)
-        if momentum < 0.0:
-            fail(ValueError, f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            fail(ValueError, f"Invalid weight_decay value: {weight_decay}")
+        check_settings(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             fail(ValueError, "Nesterov momentum requires a momentum and zero dampening")
         defaults = {
@@ -95,10 +90,7 @@ class SGD(Updater):
 
     def _update(self, settings, numbers, p, g, b=None):
         names, decays, nesterov, maximize = settings
-        if maximize:
-            g = ew.neg(g)
-        if decays:
-            g = ew.add_scaled(g, p, numbers[1])
+        g = downhill(g, p, maximize, numbers[1] if decays else None)
         if not names:
             return (ew.add_scaled(p, g, numbers[0]),)
         momentum, weight = numbers[2:]
@@ -108,19 +100,3 @@ class SGD(Updater):
 
     def _writes(self, settings, first):
         return (1, 0 if first else 2) if settings[0] else (1,)
-
-
-def check_rate(lr):
-    """Refuse a learning rate that is negative or, as a tensor, not one number."""
-    if isinstance(lr, Value) and lr._m.numel != 1:
-        fail(ValueError, "Tensor lr must be 1-element")
-    if not lr >= 0.0:
-        fail(ValueError, f"Invalid learning rate: {lr}")
-
-
-def check_fused(fused, foreach, differentiable):
-    """Refuse flags that exclude each other."""
-    if fused and differentiable:
-        fail(RuntimeError, "`fused` does not support `differentiable`")
-    if fused and foreach:
-        fail(RuntimeError, "`fused` and `foreach` cannot be `True` together.")

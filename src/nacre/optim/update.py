@@ -18,6 +18,7 @@ import numpy as np
 
 from nacre.autograd.modes import enable_grad
 from nacre.base.dtypes import float32, float64, get_default_dtype
+from nacre.base.errors import fail
 from nacre.ir.node import meta_of
 from nacre.ir.trace import (
     TRACE,
@@ -25,12 +26,15 @@ from nacre.ir.trace import (
     Cell,
     Storage,
     Symbol,
+    Value,
     enter,
     in_memory,
     mark,
     proxy,
     wrap,
 )
+from nacre.ops import elementwise as ew
+from nacre.ops.create import full
 from nacre.optim.optimizer import Optimizer
 from nacre.runtime.run import settle
 from nacre.tensor.cell import array_of, bump, copy_into, fill, still_exposed
@@ -91,6 +95,38 @@ class Updater(Optimizer):
         if special or not _advance(self):
             _slowly(self)
         return loss
+
+
+def downhill(g, p, maximize, decay):
+    """The gradient to go down by: negated to go up, with weight decay unless that is None."""
+    if maximize:
+        g = ew.neg(g)
+    return g if decay is None else ew.add_scaled(g, p, decay)
+
+
+def or_zeros(buffer, p):
+    """A buffer, at first zeros like its parameter."""
+    return full(0.0, attrs=p._m) if buffer is None else buffer
+
+
+def check_settings(**settings):
+    """Refuse the first setting that is negative, or for `lr` no number; by PyTorch's names."""
+    lr = settings.pop("lr")
+    if isinstance(lr, Value) and lr._m.numel != 1:
+        fail(ValueError, "Tensor lr must be 1-element")
+    if not lr >= 0.0:
+        fail(ValueError, f"Invalid learning rate: {lr}")
+    for name, value in settings.items():
+        if not value >= 0.0:
+            fail(ValueError, f"Invalid {name} value: {value}")
+
+
+def check_fused(fused, foreach, differentiable):
+    """Refuse flags that exclude each other."""
+    if fused and differentiable:
+        fail(RuntimeError, "`fused` does not support `differentiable`")
+    if fused and foreach:
+        fail(RuntimeError, "`fused` and `foreach` cannot be `True` together.")
 
 
 # ---- the jump -----------------------------------------------------------------------------------
