@@ -20,6 +20,7 @@ from nacre.ir.trace import (
     Value,
     is_read,
     mark,
+    marked,
     record,
     slot_of,
     wrap,
@@ -28,7 +29,7 @@ from nacre.ir.trace import (
 from nacre.ops import elementwise, reduce, view
 from nacre.ops.create import full
 from nacre.ops.record import Composite
-from nacre.runtime.run import evaluate, settle
+from nacre.runtime.run import commit, evaluate, settle
 
 MAX_PENDING_WRITES = 4
 _ndarray = np.ndarray
@@ -175,14 +176,23 @@ def bump(t):
 
 
 # ---- storing ------------------------------------------------------------------------------------
+REBIND = "rebind"
+
+
 def rebind(c, s, node):
-    """Make a value just recorded the value of a cell."""
+    """Make a value just recorded the value of a cell.
+
+    Where the cell had another value in the same stretch the path must say so: which of two such
+    cells was written shows neither in the operation nor in the reference counts.
+    """
     before = c.data
+    if before is None and c.stretch is s:
+        after = marked(s, (REBIND, c.slot, node.slot))
+        commit(((c, "slot", node.slot), (s, "node", after)))
+        return
     if before is not None:
         s.undo.append((c, before))
-        s.cells.append(c)
-    elif c.stretch is not s:
-        s.cells.append(c)
+    s.cells.append(c)
     c.slot = node.slot
     c.stretch = s
     c.entered = None
