@@ -261,6 +261,7 @@ class Hot:
                         getrefcount(storage) != GIVEN_UP
                         or storage.exported
                         or offset
+                        or entry >= len(s.undo)
                         or s.undo[entry][1] is not storage
                     ):
                         storage = None
