@@ -313,3 +313,15 @@ def test_classes_show_under_pytorchs_names():
     assert repr(nacre.optim.SGD) == "<class 'torch.optim.sgd.SGD'>"
     assert repr(nacre.optim.AdamW) == "<class 'torch.optim.adamw.AdamW'>"
     assert nacre.typename(nacre.optim.lr_scheduler.StepLR) == "torch.optim.lr_scheduler.StepLR"
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "Adagrad", "RMSprop", "Adadelta"])
+def test_an_optimiser_may_be_made_before_a_lazy_module_has_seen_data(kind):
+    block = nacre.nn.LazyLinear(4)
+    opt = getattr(nacre.optim, kind)(block.parameters(), lr=0.1)
+    opt.zero_grad()
+    block(nacre.ones(2, 3)).sum().backward()
+    before = block.weight.tolist()
+    opt.step()
+    assert block.weight.tolist() != before
+    assert all(p.shape == opt.state[p]["sum"].shape for p in opt.state if "sum" in opt.state[p])

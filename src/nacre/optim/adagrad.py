@@ -74,7 +74,7 @@ class Adagrad(Updater):
         start = float(initial_accumulator_value)
         for group in self.param_groups:
             for p in group["params"]:
-                if p._m is not None:  # a lazy parameter has no shape yet; its sum is made later
+                if not hasattr(p, "cls_to_become"):  # lazy: no shape yet, its sum is made later
                     self.state[p]["step"] = full(0.0, attrs=count_meta())
                     self.state[p]["sum"] = full(start, attrs=p._m)
 

@@ -26,11 +26,11 @@ class RMSprop(Updater):
 
     Example:
         >>> w = nacre.tensor([1.0], requires_grad=True)
-        >>> opt = nacre.optim.RMSprop([w], lr=0.1)
+        >>> opt = nacre.optim.RMSprop([w], lr=0.01)
         >>> (w * 3).sum().backward()
         >>> opt.step()
         >>> w
-        tensor([-1.1921e-07], requires_grad=True)
+        tensor([0.9000], requires_grad=True)
     """
 
     counted = True
