@@ -37,7 +37,7 @@ from nacre.base.dtypes import bool_ as bool
 
 from nacre.base.shapes import Size
 from nacre.base.typeinfo import finfo, iinfo
-from nacre.backends.cpu.threads import get_num_threads, set_num_threads
+from nacre.runtime.backend import get_num_threads, set_num_threads
 
 from nacre import data, nn, optim, random, utils  # noqa: F401
 from nacre.tensor import Tensor

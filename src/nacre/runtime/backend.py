@@ -101,3 +101,13 @@ def _contract(node, args):
 
 
 _KINDS = {"map": _map, "reduce": _reduce, "contract": _contract}
+
+
+def get_num_threads() -> int:
+    """How many threads kernels may use: NACRE_NUM_THREADS, by default one for each processor."""
+    return native().get_num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Use n threads, the caller's among them. No result depends on it."""
+    native().set_num_threads(n)

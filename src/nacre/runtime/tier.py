@@ -280,10 +280,12 @@ class Hot:
             results.append(Stretch())
             changes = map(setattr, cells, self.changed, results)
             if self.safe:  # the last part runs in the same call that commits
-                changes = chain(map(call, (self.brief or self.last.call(self.address),)), changes)
-            elif not self._step(self.last, s, results):
+                last = self.brief or self.last.call(self.address)
+                deque(chain(map(call, (last,)), changes), maxlen=0)
+            elif self._step(self.last, s, results):
+                deque(changes, maxlen=0)
+            else:
                 return False
-            deque(changes, maxlen=0)
             s.close()
             return True
         finally:
