@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from kernel_harness import one
 
-from nacre.backends.calls import Stream
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import target
-from nacre.backends.loops import map_ir
+from nacre.backends.loops import Stream, map_ir
 from nacre.base.dtypes import float32
 
 BODY = (("exp", (0,), float32, ()),)

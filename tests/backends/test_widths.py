@@ -34,6 +34,6 @@ def test_other_registers_give_the_same_bits(name, monkeypatch):
     cpu, features = WIDTHS[name]
     monkeypatch.setattr(target, "_HOST", target.describe(here.triple, cpu, "", features))
     monkeypatch.setattr(compiler, "_ADDRESSES", {})
-    monkeypatch.setattr(calls, "_PLANS", {})
+    monkeypatch.setattr(calls, "_KERNELS", {})
     monkeypatch.setattr(config, "CACHE_DIR", "")
     assert all(same_bits(a, b) for a, b in zip(want, results(), strict=True))

@@ -1,21 +1,28 @@
-"""Operands, and plans: how a kernel call is made but for the addresses of its operands."""
+"""Operands, kernels and calls: what planning works with.
+
+A call is a kernel, a number of chunks and the words that the kernel reads: sizes, strides, and for
+each operand the slot of the table that holds its address. Which kernel a call needs depends on the
+structure of its operands alone (dtypes, how each is walked, the body), so a shape that is new only
+makes new words.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 from nacre.backends.cpu import target
-from nacre.backends.loops import SCALARS, Stream
+from nacre.backends.loops import SCALARS
 from nacre.base.dtypes import dtype
 from nacre.base.shapes import contiguous_strides
 
 FIRST_SLOT = 4
 SCRATCH = 2
-MOST_PLANS = 20_000
+MOST_KERNELS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operand:
     """An array in tab[slot] as a kernel sees it; strides and offset are in elements."""
 
@@ -26,7 +33,7 @@ class Operand:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scalar:
     """A number in tab[slot]: kind 'f' (bits of a float64), 'i' (int64), 'b' (0 or 1)."""
 
@@ -34,71 +41,79 @@ class Scalar:
     kind: str
 
 
-class Plan:
-    """How one call is made, but for slots and offsets: kernel, words, chunks.
+class Kernel:
+    """A kernel: `factory(name)` writes its text; `address` is 0 until it is loaded.
 
-    `places` says where slots and offsets go: for operand i, words[places[i]] is the slot and the
-    word after it the offset (a scalar has a slot only).
+    `weight` is the work of its body for one vector, `chunk` how many elements make a chunk.
     """
 
-    __slots__ = ("address", "chunks", "factory", "key", "places", "words", "work")
+    __slots__ = ("address", "chunk", "factory", "key", "weight")
 
-    def __init__(self, key, factory, words, places, chunks, work):
+    def __init__(self, key: str, factory: Callable[[str], str], weight: int = 0, chunk: int = 0):
         self.key = key
         self.factory = factory
-        self.words = words
-        self.places = places
-        self.chunks = chunks
-        self.work = work
+        self.weight = weight
+        self.chunk = chunk
         self.address = 0
 
-    def fill(self, operands) -> list:
-        """The words of a call on these operands."""
-        words = self.words.copy()
-        for place, x in zip(self.places, operands, strict=True):
-            words[place] = x.slot
-            if type(x) is Operand:
-                words[place + 1] = x.offset
-        return words
+
+_KERNELS: dict[tuple, Kernel] = {}
 
 
-_PLANS: dict = {}
+def known(structure: tuple) -> Kernel | None:
+    """The kernel kept for a structure."""
+    return _KERNELS.get(structure)
 
 
-def planned(key, make):
-    """The Plan or Recipe kept under `key`, made by `make()` at first sight."""
-    found = _PLANS.get(key, _PLANS)
-    if found is not _PLANS:
-        return found
-    if len(_PLANS) >= MOST_PLANS:
-        _PLANS.clear()
-    made = _PLANS[key] = make()
-    return made
+def keep(structure: tuple, kernel: Kernel) -> Kernel:
+    """Keep a kernel for a structure."""
+    if len(_KERNELS) >= MOST_KERNELS:
+        _KERNELS.clear()
+    _KERNELS[structure] = kernel
+    return kernel
 
 
-def exactly(body) -> tuple:
+class Calls:
+    """Calls being collected: `calls` is a flat list, for each call the address of its kernel, its
+    chunks, the number of words with these three, and the words."""
+
+    __slots__ = ("calls", "missing", "ncalls", "scratch", "shared", "used", "work")
+
+    def __init__(self):
+        self.calls: list[int] = []
+        self.missing: list[tuple[int, Kernel]] = []
+        self.ncalls = 0
+        self.scratch = 0
+        self.used = 0
+        self.shared = False
+        self.work = 0
+
+    def add(self, kernel: Kernel, chunks: int, words: list[int], work: int) -> None:
+        """Append a call; `work` is an estimate of its time, in cycles."""
+        calls = self.calls
+        address = kernel.address
+        if not address:
+            self.missing.append((len(calls), kernel))
+        calls += (address, chunks, len(words) + 3)
+        calls += words
+        self.ncalls += 1
+        self.work += work
+        if chunks > 1:
+            self.shared = True
+
+    def room(self, kind: dtype, shape: tuple) -> Operand:
+        """A new contiguous array in scratch memory, for the operation being planned."""
+        at = self.used
+        self.used += -(-prod(shape) * kind.itemsize // 64) * 64
+        if self.used > self.scratch:
+            self.scratch = self.used
+        return Operand(SCRATCH, kind, shape, contiguous_strides(shape), at // kind.itemsize)
+
+
+def exactly(body: tuple):
     """A body as a key that tells 0.0 from -0.0 and 1 from True, which compare equal."""
-    return body, tuple([repr(attrs) for _, _, _, attrs in body if attrs])
-
-
-def signature(operands) -> tuple:
-    """What a plan depends on in its operands: all but slots and offsets."""
-    return tuple(
-        [(x.dtype, x.shape, x.strides) if type(x) is Operand else x.kind for x in operands]
-    )
-
-
-def spread(x: Operand, shape) -> tuple:
-    """The strides that read an operand as one of `shape`, 0 where it repeats."""
-    extra = len(shape) - len(x.strides)
-    strides = (0,) * extra + tuple(x.strides)
-    if tuple(x.shape) == tuple(shape):
-        return strides
-    sizes = (1,) * extra + tuple(x.shape)
-    return tuple(
-        0 if size == 1 and wanted != 1 else stride
-        for size, wanted, stride in zip(sizes, shape, strides, strict=True)
-    )
+    constants = [attrs for _, _, _, attrs in body if attrs]
+    return (body, repr(constants)) if constants else body
 
 
 def lanes_for(kinds, weight: int) -> int:
@@ -113,49 +128,13 @@ def kinds_of(inputs) -> tuple:
     return tuple([x.dtype if type(x) is Operand else SCALARS[x.kind] for x in inputs])
 
 
-class Recipe:
-    """Calls that make up one operation, and the scratch memory they need.
-
-    `calls` has pairs (plan, operands): an operand is an Operand in scratch memory or the number
-    of one of those the operation was given.
-    """
-
-    def __init__(self):
-        self.calls: list = []
-        self.bytes = 0
-
-    def room(self, kind, shape) -> Operand:
-        """A new contiguous array in scratch memory."""
-        at = self.bytes
-        strides = contiguous_strides(tuple(shape))
-        self.bytes += -(-prod(shape) * kind.itemsize // 64) * 64
-        return Operand(SCRATCH, kind, tuple(shape), strides, at // kind.itemsize)
+def put(words: list, x: Operand, strides, plain: tuple) -> None:
+    """Append an array's words: slot, offset, the inner stride unless it is `plain`, the others."""
+    words.append(x.slot)
+    words.append(x.offset)
+    if strides[-1] not in plain:
+        words.append(strides[-1])
+    words += strides[:-1]
 
 
-def array_places(words: list, strides, streams) -> list:
-    """Append the words of each array; returns where their slots are."""
-    places = []
-    for s, stream in zip(strides, streams, strict=True):
-        places.append(len(words))
-        words += [0, 0]
-        if stream.walk == "s":
-            words.append(s[-1])
-        words += s[:-1]
-    return places
-
-
-def scalar_places(words: list, places: list, inputs) -> list:
-    """Append a slot for each scalar; returns the places in the order of all operands."""
-    result = []
-    following = iter(places)
-    late = []
-    for x in inputs:
-        if type(x) is Stream:
-            result.append(next(following))
-        else:
-            late.append(len(result))
-            result.append(0)
-    for i in late:
-        result[i] = len(words)
-        words.append(0)
-    return [*result, *following]
+WALKED, STORED = (0, 1), (1,)

@@ -10,44 +10,35 @@ from __future__ import annotations
 from math import prod
 
 from nacre.backends import plan
-from nacre.backends.calls import Operand, Plan, Recipe, spread
+from nacre.backends.calls import Calls, Kernel, Operand, keep, known
 from nacre.backends.cpu import target
 from nacre.backends.emit import Emitter, Val
 from nacre.backends.ir_text import Function, Module
 from nacre.backends.loops import ARGUMENTS, Array, Lanes, Stream, Words, unravel
+from nacre.backends.plan import spread
 from nacre.base.dtypes import bool_, int8, int16, int32, int64
 
 RAW = {1: int8, 2: int16, 4: int32, 8: int64}
 LIGHT = 6
 
 
-def plan_gather(shape, source: Operand, index: Operand, dim: int, out: Operand) -> Recipe:
-    """out[i] = source[.., index[i], ..]; operands are numbered source, index, out."""
-    recipe = Recipe()
+def plan_gather(calls: Calls, shape, source: Operand, index: Operand, dim: int, out: Operand):
+    """Append the call for out[i] = source[.., index[i], ..]."""
     if 0 in shape:
-        return recipe
-    along, step = source.shape[dim], source.strides[dim]
-    fixed = _without(source, dim, shape)
-    strides = [fixed, spread(index, shape), spread(out, shape)]
-    sizes, strides = plan.collapse(shape, strides)
-    call = _Call("gather", sizes, strides, (source, index, out), (0, 1, 2), along, step)
-    recipe.calls.append(call.plan())
-    return recipe
+        return
+    strides = [_without(source, dim, shape), spread(index, shape), spread(out, shape)]
+    space = plan.collapse(shape, strides)
+    _add(calls, "gather", space, (source, index, out), source.shape[dim], source.strides[dim])
 
 
-def plan_scatter(mode: str, index: Operand, value: Operand, dim: int, out: Operand) -> Recipe:
-    """out[.., index[i], ..] = or += value[i]; operands are numbered index, value, out."""
-    recipe = Recipe()
+def plan_scatter(calls: Calls, mode: str, index: Operand, value: Operand, dim: int, out: Operand):
+    """Append the call for out[.., index[i], ..] = or += value[i]."""
     shape = index.shape
     if 0 in shape:
-        return recipe
-    along, step = out.shape[dim], out.strides[dim]
-    fixed = _without(out, dim, shape)
-    strides = [fixed, spread(index, shape), spread(value, shape)]
-    sizes, strides = plan.collapse(shape, strides)
-    call = _Call(mode, sizes, strides, (out, index, value), (2, 0, 1), along, step)
-    recipe.calls.append(call.plan())
-    return recipe
+        return
+    strides = [_without(out, dim, shape), spread(index, shape), spread(value, shape)]
+    space = plan.collapse(shape, strides)
+    _add(calls, mode, space, (out, index, value), out.shape[dim], out.strides[dim])
 
 
 def _without(x: Operand, dim: int, shape) -> tuple:
@@ -60,54 +51,44 @@ def _without(x: Operand, dim: int, shape) -> tuple:
     )
 
 
-class _Call:
-    """One gather ('gather') or scatter ('set', 'add') being planned.
+def _add(calls: Calls, mode: str, space, operands, along: int, step: int) -> None:
+    """The call of one gather ('gather') or scatter ('set', 'add'); the operands are the indexed
+    array, the index, and the other one."""
+    sizes, strides = space
+    n, outer = sizes[-1], sizes[:-1]
+    rows = prod(outer)
+    by_row = strides[1][-1] == 0 and strides[0][-1] != 0 and n > 1
+    near = tuple([by_row and s[-1] == 1 for s in strides])
+    key = (mode, by_row, len(outer), *[x.dtype for x in operands], *near)
+    kernel = known(key) or keep(key, _kernel(mode, by_row, len(outer), operands, near))
+    width, columns, height, chunks = plan.grid(n, rows, kernel.chunk)
+    if mode != "gather":
+        height = rows
+        width = max(512, -(-n // 64)) if by_row else n
+        columns = chunks = -(-n // width)
+    words = [n, width, columns, height, rows, along, step, *outer]
+    for x, s, contiguous in zip(operands, strides, near, strict=True):
+        words += (x.slot, x.offset)
+        if not contiguous:
+            words.append(s[-1])
+        words += s[:-1]
+    calls.add(kernel, chunks, words, rows * n + 500)
 
-    The arrays are the indexed one, the index, and the other one.
-    """
 
-    def __init__(self, mode, sizes, strides, operands, names, along, step):
-        self.mode = mode
-        self.sizes = sizes or [1]
-        self.strides = strides if sizes else [[0], [0], [1]]
-        self.operands = operands
-        self.names = names
-        self.along = along
-        self.step = step
+def _kernel(mode: str, by_row: bool, rank: int, operands, near) -> Kernel:
+    host = target.host()
+    streams = []
+    for x, contiguous in zip(operands, near, strict=True):
+        as_is = mode == "add" or x is operands[1]
+        kind = x.dtype if as_is else RAW[x.dtype.itemsize]
+        streams.append(Stream(kind, "c" if contiguous else "s"))
 
-    def plan(self):
-        """(Plan, names of its operands)."""
-        n, outer = self.sizes[-1], self.sizes[:-1]
-        rows = prod(outer)
-        by_row = self.strides[1][-1] == 0 and self.strides[0][-1] != 0 and n > 1
-        width, columns, height, chunks = plan.grid(n, rows, plan.chunk_elements(LIGHT))
-        if self.mode != "gather":
-            height = rows
-            width = max(512, -(-n // 64)) if by_row else n
-            columns = chunks = -(-n // width)
-        words = [n, width, columns, height, rows, self.along, self.step, *outer]
-        places = []
-        streams = []
-        for x, strides in zip(self.operands, self.strides, strict=True):
-            inner = strides[-1]
-            walk = "c" if inner == 1 and by_row else "s"
-            if self.mode == "add" or x is self.operands[1]:
-                kind = x.dtype
-            else:
-                kind = RAW[x.dtype.itemsize]
-            streams.append(Stream(kind, walk))
-            places.append(len(words))
-            words += [0, 0, inner] if walk == "s" else [0, 0]
-            words += strides[:-1]
-        form = "row" if by_row else "element"
-        text = ",".join([s.key() for s in streams])
-        key = f"{self.mode}:{form}:{len(outer)}:{text}"
-        rank, mode, host = len(outer), self.mode, target.host()
+    def factory(name):
+        return index_ir(name, mode, by_row, rank, streams, host)
 
-        def factory(name):
-            return index_ir(name, mode, by_row, rank, streams, host)
-
-        return Plan(key, factory, words, places, chunks, rows * n + 500), self.names
+    text = ",".join([s.key() for s in streams])
+    key = f"{mode}:{'row' if by_row else 'element'}:{rank}:{text}"
+    return Kernel(key, factory, chunk=plan.chunk_elements(LIGHT))
 
 
 def index_ir(name: str, mode: str, by_row: bool, outer: int, streams, host) -> str:

@@ -2,64 +2,99 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from nacre.backends import plan
 from nacre.backends.calls import (
+    STORED,
+    WALKED,
+    Calls,
+    Kernel,
     Operand,
-    Plan,
-    array_places,
+    exactly,
+    keep,
     kinds_of,
+    known,
     lanes_for,
-    scalar_places,
-    spread,
+    put,
 )
 from nacre.backends.cpu import target
 from nacre.backends.loops import Stream, body_key, body_weight, map_ir
 
 
-def plan_map(shape, inputs, body, outputs):
+def plan_map(calls: Calls, shape: tuple, inputs, body: tuple, outputs) -> None:
+    """Append the call that computes `body` for every element (see ProgramBuilder.map)."""
     if 0 in shape:
-        return None
+        return
+    structure: list = ["map", exactly(body)]
+    arrays = []
+    scalars = []
+    for x in inputs:
+        if type(x) is Operand:
+            structure.append(x.dtype)
+            arrays.append(x)
+        else:
+            structure.append(x.kind)
+            scalars.append(x.slot)
+    read = len(arrays)
+    for i, x in outputs:
+        structure.append(i)
+        structure.append(x.dtype)
+        arrays.append(x)
+    sizes, strides = plan.loops(shape, arrays)
+    if len(sizes) > 1:
+        sizes, strides = plan.lengthen(sizes, strides)
+    structure.append(len(sizes))
+    for s in strides:
+        inner = s[-1]
+        structure.append(inner if inner == 0 or inner == 1 else 2)
+    key = tuple(structure)
+    kernel = known(key)
+    if kernel is None:
+        kernel = keep(
+            key, _kernel(inputs, body, outputs, len(sizes) - 1, structure[-len(arrays) :])
+        )
+
+    n = total = sizes[-1]
+    if len(sizes) == 1:
+        width, columns, height, chunks = plan.grid(n, 1, kernel.chunk)
+        words = [n, width, columns, height, 1]
+    else:
+        outer = sizes[:-1]
+        rows = prod(outer)
+        total *= rows
+        if plan.tiled(sizes, strides):
+            width = height = plan.TILE
+            columns = -(-n // width)
+            chunks = columns * -(-rows // height)
+        else:
+            width, columns, height, chunks = plan.grid(n, rows, kernel.chunk)
+        words = [n, width, columns, height, rows, *outer]
+    for i, x in enumerate(arrays):
+        put(words, x, strides[i], WALKED if i < read else STORED)
+    words += scalars
+    calls.add(kernel, chunks, words, total * (kernel.weight + 4) // 16 + 500)
+
+
+def _kernel(inputs, body, outputs, outer: int, walks) -> Kernel:
+    """The kernel of a structure; `walks` has 0, 1 or 2 for each array."""
     host = target.host()
-    arrays = [x for x in inputs if type(x) is Operand] + [x for _, x in outputs]
-    sizes, strides = plan.collapse(shape, [spread(x, shape) for x in arrays])
-    if not sizes:
-        sizes, strides = [1], [[1] for _ in arrays]
-    sizes, strides = plan.lengthen(sizes, strides)
     kinds = kinds_of(inputs)
     weight = body_weight(kinds, body, host)
-    streams = [Stream(x.dtype, plan.walk(s[-1])) for x, s in zip(arrays, strides, strict=True)]
-    outs = tuple(
-        (i, Stream(x.dtype, "c" if s.walk == "c" else "s"))
-        for (i, x), s in zip(outputs, streams[len(streams) - len(outputs) :], strict=True)
+    following = iter(["bcs"[w] for w in walks])
+    ins: tuple[Stream | str, ...] = tuple(
+        [Stream(x.dtype, next(following)) if type(x) is Operand else x.kind for x in inputs]
     )
-    ins = []
-    following = iter(streams)
-    for x in inputs:
-        ins.append(next(following) if type(x) is Operand else x.kind)
-    n, outer = sizes[-1], sizes[:-1]
-    rows = 1
-    for size in outer:
-        rows *= size
-    width, columns, height, chunks = plan.grid(n, rows, plan.chunk_elements(weight))
-    if plan.tiled(sizes, strides):
-        width, height = plan.TILE, plan.TILE
-        columns = -(-n // width)
-        chunks = columns * -(-rows // height)
-    words = [n, width, columns, height, rows, *outer]
-    places = array_places(
-        words, strides, [*[s for s in ins if type(s) is Stream], *[s for _, s in outs]]
-    )
-    places = scalar_places(words, places, ins)
-    all_kinds = [*kinds, *[out for _, _, out, _ in body], *[x.dtype for x in arrays]]
+    outs = tuple([(i, Stream(x.dtype, "c" if next(following) == "c" else "s")) for i, x in outputs])
+    written = [out for _, _, out, _ in body] + [stream.dtype for _, stream in outs]
     # A gather is many instructions for each lane: one register of them is enough.
-    gathers = any(s.walk == "s" for s in streams)
-    lanes = lanes_for(all_kinds, weight + 16 * gathers)
-    text = ",".join([s.key() if type(s) is Stream else s for s in ins])
+    gathers = 2 in walks
+    lanes = lanes_for([*kinds, *written], weight + 16 * gathers)
+    text = ",".join([s.key() if isinstance(s, Stream) else s for s in ins])
     out_text = ",".join([f"{i}{s.key()}" for i, s in outs])
-    key = f"map:{lanes}:{len(outer)}:{text}:{body_key(body)}:{out_text}"
-    ins = tuple(ins)
+    key = f"map:{lanes}:{outer}:{text}:{body_key(body)}:{out_text}"
 
     def factory(name):
-        return map_ir(name, len(outer), ins, body, outs, lanes, host)
+        return map_ir(name, outer, ins, body, outs, lanes, host)
 
-    return Plan(key, factory, words, places, chunks, n * rows * (weight + 4) // 16 + 500)
+    return Kernel(key, factory, weight, plan.chunk_elements(weight))

@@ -8,15 +8,60 @@ def collapse(shape, strides):
 
     `strides` has one tuple for each operand; dimensions of size 1 vanish and the others are
     ordered by the strides of the last operand (the output), largest first. Returns (sizes,
-    strides by operand), as lists.
+    strides by operand), as lists; of a single element one dimension is left.
     """
     kept = [d for d, size in enumerate(shape) if size != 1]
-    if not kept:
-        return [], [[] for _ in strides]
+    if len(kept) < 2:
+        if not kept:
+            return [1], [[1] for _ in strides]
+        d = kept[0]
+        return [shape[d]], [[s[d]] for s in strides]
     leader = strides[-1]
-    if any(leader[a] < leader[b] for a, b in zip(kept, kept[1:], strict=False)):
+    if len(kept) > 2:
         kept.sort(key=lambda d: -abs(leader[d]))
-    return merge([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
+        return merge([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
+    a, b = kept
+    if abs(leader[a]) < abs(leader[b]):
+        a, b = b, a
+    n = shape[b]
+    for s in strides:
+        if s[a] != s[b] * n:
+            return [shape[a], n], [[s[a], s[b]] for s in strides]
+    return [shape[a] * n], [[s[b]] for s in strides]
+
+
+def loops(shape, arrays):
+    """The loops over arrays of one shape, or broadcast to it, as `collapse` gives them."""
+    strides = arrays[-1].strides
+    for x in arrays:
+        if x.strides != strides or x.shape != shape:
+            return collapse(shape, [spread(x, shape) for x in arrays])
+    extent = numel = 1
+    for size, stride in zip(shape, strides, strict=True):
+        extent += (size - 1) * stride
+        numel *= size
+    if extent == numel:
+        # All lie in memory as the output does, which has neither gaps nor overlap.
+        return [numel], [[1]] * len(arrays)
+    return collapse(shape, [strides] * len(arrays))
+
+
+def spread(x, shape: tuple) -> tuple:
+    """The strides that read an operand as one of `shape`, 0 where it repeats."""
+    strides = x.strides
+    if x.shape == shape:
+        return strides
+    sizes = x.shape
+    extra = len(shape) - len(strides)
+    if extra:
+        sizes = (1,) * extra + sizes
+        strides = (0,) * extra + strides
+    return tuple(
+        [
+            0 if size == 1 and wanted != 1 else stride
+            for size, wanted, stride in zip(sizes, shape, strides, strict=True)
+        ]
+    )
 
 
 def merge(sizes, strides):

@@ -2,7 +2,8 @@
 
 The table `tab` of a program is an array of i64: tab[0] is the status (0, or 1 + the number of the
 call that met a bad index), tab[1] the offending value, tab[2] the program's scratch memory; slots
-from FIRST_SLOT on hold addresses of arrays, and scalars.
+from FIRST_SLOT on hold addresses of arrays, and scalars. A program is an array of i64 too: the
+address of the table, the number of calls, the pool, the scratch memory, then the calls.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from functools import partial
 
 import numpy as np
 
-from nacre.backends.calls import FIRST_SLOT, Operand, Recipe, Scalar, exactly, planned, signature
+from nacre.backends.calls import FIRST_SLOT, Calls, Operand, Scalar
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import threads
 from nacre.backends.cpu.gemm import plan_gemm
+from nacre.backends.cpu.memory import address_of
 from nacre.backends.indexing import plan_gather, plan_scatter
 from nacre.backends.mapping import plan_map
 from nacre.backends.reducing import plan_reduce
 
 BRIEF = 20_000
+TABLE, NCALLS, POOL, SCRATCH = range(4)
 
 __all__ = ["FIRST_SLOT", "Operand", "Program", "ProgramBuilder", "Scalar"]
 
 
-class ProgramBuilder:
+class ProgramBuilder(Calls):
     """Collects kernel calls; `finish()` makes them a Program.
 
     Example:
@@ -46,11 +49,8 @@ class ProgramBuilder:
         [2.0, 2.0, 2.0]
     """
 
-    def __init__(self):
-        self.calls: list = []
-        self.scratch = 0
+    __slots__ = ()
 
-    # ---- maps ----
     def map(self, shape, inputs, body, outputs) -> None:
         """Compute `body` for every element of `shape`.
 
@@ -58,42 +58,25 @@ class ProgramBuilder:
         `outputs` are (value index, Operand) pairs. An output may be exactly an input; other
         overlap is not allowed.
         """
-        operands = [*inputs, *[x for _, x in outputs]]
-        which = tuple([i for i, _ in outputs])
-        key = ("map", shape, exactly(body), which, signature(operands))
-        made = planned(key, lambda: plan_map(shape, inputs, body, outputs))
-        if made is not None:
-            self.calls.append((made, made.fill(operands)))
+        plan_map(self, shape, inputs, body, outputs)
 
-    # ---- reductions ----
     def reduce(self, kind, shape, dims, inputs, body, out: Operand) -> None:
         """Reduce the last value of (inputs, body) over `dims`, which `out` does not have.
 
         kind: sum prod max min any all argmax argmin. argmax over several dims takes the index in
         their row-major order; they must be adjacent.
         """
-        key = ("reduce", kind, shape, dims, exactly(body), signature([*inputs, out]))
-        arguments = (kind, shape, dims, inputs, body, out)
-        self._add(planned(key, lambda: plan_reduce(*arguments)), [*inputs, out])
+        self.used = 0
+        plan_reduce(self, kind, shape, dims, inputs, body, out)
 
-    def _add(self, recipe: Recipe, operands) -> None:
-        """Append the calls of a recipe, made on these operands."""
-        for made, which in recipe.calls:
-            chosen = [operands[x] if type(x) is int else x for x in which]
-            self.calls.append((made, made.fill(chosen)))
-        self.scratch = max(self.scratch, recipe.bytes)
-
-    # ---- matrix products ----
     def gemm(self, a: Operand, b: Operand, out: Operand, inputs=(), body=()) -> None:
         """out = epilogue(a @ b): a (..., M, K), b (..., K, N), out (..., M, N).
 
         In the epilogue's body value 0 is the product and values 1.. are `inputs`, Operands
         broadcast to out's shape and Scalars; its last value is stored.
         """
-        inputs, body = tuple(inputs), tuple(body)
-        operands = [a, b, *inputs, out]
-        key = ("gemm", exactly(body), signature(operands))
-        self._add(planned(key, lambda: plan_gemm(a, b, inputs, body, out)), operands)
+        self.used = 0
+        plan_gemm(self, a, b, inputs, tuple(body), out)
 
     # ---- indices ----
     def gather(self, shape, src: Operand, index: Operand, dim: int, out: Operand) -> None:
@@ -101,15 +84,11 @@ class ProgramBuilder:
 
         An index outside [0, src.shape[dim]) stops the program and is reported in tab[1].
         """
-        operands = [src, index, out]
-        key = ("gather", shape, dim, signature(operands))
-        self._add(planned(key, lambda: plan_gather(shape, src, index, dim, out)), operands)
+        plan_gather(self, shape, src, index, dim, out)
 
     def scatter(self, mode: str, index: Operand, value: Operand, dim: int, out: Operand) -> None:
-        """out[.., index[i..], ..] = value[i..] (mode 'set') or += (mode 'add'), in index order."""
-        operands = [index, value, out]
-        key = ("scatter", mode, dim, signature(operands))
-        self._add(planned(key, lambda: plan_scatter(mode, index, value, dim, out)), operands)
+        """out[.., index[i], ..] = value[i..] (mode 'set') or += (mode 'add'), in index order."""
+        plan_scatter(self, mode, index, value, dim, out)
 
     # ---- moving ----
     def copy(self, source: Operand, target_: Operand) -> None:
@@ -128,14 +107,42 @@ class ProgramBuilder:
             const = ("const", (), target_.dtype, (value,))
             self.map(target_.shape, [], (const,), [(0, target_)])
 
+    # ---- running ----
+    def _load(self) -> None:
+        """Compile or load the kernels that are missing, in one batch."""
+        missing = self.missing
+        found = compiler.get_functions([(kernel.key, kernel.factory) for _, kernel in missing])
+        for (at, kernel), address in zip(missing, found, strict=True):
+            kernel.address = self.calls[at] = address
+        self.missing = []
+
     def finish(self) -> Program:
         """The program; compiles or loads the kernels it needs, in one batch."""
-        missing = [made for made, _ in self.calls if not made.address]
-        if missing:
-            found = compiler.get_functions([(m.key, m.factory) for m in missing])
-            for made, address in zip(missing, found, strict=True):
-                made.address = address
-        return Program(self.calls, self.scratch)
+        if self.missing:
+            self._load()
+        return Program(self)
+
+    def run_once(self, table: list) -> int:
+        """Run the calls on a table of these words from FIRST_SLOT on; the status."""
+        if not self.ncalls:
+            return 0
+        if self.missing:
+            self._load()
+        memory = np.empty(self.scratch + 64, np.uint8) if self.scratch else None
+        scratch = 0 if memory is None else (address_of(memory) + 63) // 64 * 64
+        pool = 0
+        if self.work < BRIEF:
+            drive = (threads.POOL.native or threads.functions()).drive_briefly
+        else:
+            drive = (threads.POOL.native or threads.functions()).drive
+            if self.shared:
+                pool = threads.POOL.ready()
+        head = [0, 0, 0, 0, *table]
+        at = len(head)
+        words = array("q", [*head, 0, self.ncalls, pool, scratch, *self.calls])
+        start = words.buffer_info()[0]
+        words[at] = start
+        return drive(start + 8 * at)
 
 
 class Program:
@@ -144,31 +151,20 @@ class Program:
     A program owns its scratch memory: two threads may run it at once only if they take turns.
     """
 
-    __slots__ = ("_at", "_brief", "_memory", "_scratch", "_words", "brief", "ncalls", "shared")
+    __slots__ = ("_at", "_brief", "_memory", "_words", "brief", "ncalls", "shared")
 
-    def __init__(self, calls, scratch: int = 0):
-        self.ncalls = len(calls)
-        head: list = []
-        tail: list = []
-        places: list = []
-        self.shared = False
-        work = 0
-        for made, words in calls:
-            places.append(len(tail))
-            tail += words
-            head += (made.address, 0, made.chunks, 0)
-            work += made.work
-            if made.chunks > 1:
-                self.shared = True
-        self._words = array("q", head + tail)
-        self._at = base = self._words.buffer_info()[0]
-        start = base + 8 * len(head)
-        for i, place in enumerate(places):
-            self._words[4 * i + 1] = start + 8 * place
-        self.brief = work < BRIEF
-        self._brief: tuple | None = None
-        self._memory = np.empty(scratch + 64 if scratch else 0, np.uint8)
-        self._scratch = (self._memory.ctypes.data + 63) // 64 * 64 if scratch else 0
+    def __init__(self, calls: Calls):
+        self.ncalls = calls.ncalls
+        self.shared = calls.shared
+        self.brief = calls.work < BRIEF
+        scratch = 0
+        self._memory = None
+        if calls.scratch:
+            self._memory = np.empty(calls.scratch + 64, np.uint8)
+            scratch = (address_of(self._memory) + 63) // 64 * 64
+        self._words = array("q", [0, calls.ncalls, 0, scratch, *calls.calls])
+        self._at = self._words.buffer_info()[0]
+        self._brief: partial | None = None
 
     def run(self, tab: int) -> int:
         """Run on the table at this address; the status."""
@@ -179,16 +175,14 @@ class Program:
 
         For a caller that goes on in the same call into C.
         """
-        if self._brief is not None and self._brief[0] == tab:
-            return self._brief[1]
+        words = self._words
+        words[TABLE] = tab
+        if self._brief is not None:
+            return self._brief
         native = threads.POOL.native or threads.functions()
         if self.brief:
-            made = partial(native.drive_briefly, tab, self._at, self.ncalls, 0, self._scratch)
-            self._brief = (tab, made)
+            made = self._brief = partial(native.drive_briefly, self._at)
             return made
-        pool = 0
         if self.shared:
-            pool = threads.POOL.address or threads.POOL.start()
-            if threads.POOL.sleeping:
-                threads.POOL.wake()
-        return partial(native.drive, tab, self._at, self.ncalls, pool, self._scratch)
+            words[POOL] = threads.POOL.ready()
+        return partial(native.drive, self._at)

@@ -1,4 +1,4 @@
-"""IR of the driver, which walks a program, and of the thread pool's loop.
+"""IR of the driver, which walks a program (see backends/program.py), and of the pool's loop.
 
 The pool is 512 bytes of memory: a 64-bit word `state` holds the job's generation (high half) and
 the next chunk (low half), on lines of their own the counters of finished chunks and of sleepers,
@@ -166,8 +166,16 @@ own:
 """
 
 DRIVE = """
-define i64 @drive(ptr %tab, ptr %prog, i64 %n, ptr %pool, i64 %scratch) nounwind {
+define i64 @drive(ptr %program) nounwind {
 entry:
+ %p1 = getelementptr i64, ptr %program, i64 1
+ %p2 = getelementptr i64, ptr %program, i64 2
+ %p3 = getelementptr i64, ptr %program, i64 3
+ %calls = getelementptr i64, ptr %program, i64 4
+ %tab = load ptr, ptr %program, align 8
+ %n = load i64, ptr %p1, align 8
+ %pool = load ptr, ptr %p2, align 8
+ %scratch = load i64, ptr %p3, align 8
  %two = getelementptr i64, ptr %tab, i64 2
  store i64 0, ptr %tab, align 8
  store i64 %scratch, ptr %two, align 8
@@ -183,16 +191,17 @@ head:
  br label %call
 call:
  %i = phi i64 [0, %head], [%i1, %next]
+ %at = phi ptr [%calls, %head], [%after, %next]
  %more = icmp slt i64 %i, %n
  br i1 %more, label %read, label %finish
 read:
- %at = mul i64 %i, 4
- %p0 = getelementptr i64, ptr %prog, i64 %at
- %p1 = getelementptr i64, ptr %p0, i64 1
- %p2 = getelementptr i64, ptr %p0, i64 2
- %f = load ptr, ptr %p0, align 8
- %desc = load ptr, ptr %p1, align 8
- %count = load i64, ptr %p2, align 8
+ %a1 = getelementptr i64, ptr %at, i64 1
+ %a2 = getelementptr i64, ptr %at, i64 2
+ %desc = getelementptr i64, ptr %at, i64 3
+ %f = load ptr, ptr %at, align 8
+ %count = load i64, ptr %a1, align 8
+ %length = load i64, ptr %a2, align 8
+ %after = getelementptr i64, ptr %at, i64 %length
  %many = icmp sgt i64 %count, 1
  %spread = and i1 %many, %mine
  br i1 %spread, label %several, label %chunk

@@ -45,7 +45,7 @@ class Tile:
 
 
 def packed_tile(kind: dtype, host: Host) -> Tile:
-    """The tile for packed panels: as many accumulators as leave room for B's vectors and one of A."""
+    """The tile for packed panels: accumulators, B's vectors and one of A fill the registers."""
     return Tile(12 if host.registers >= 32 else 6, 2, host.lanes(kind.itemsize))
 
 

@@ -1,27 +1,25 @@
 """One kernel call at a time on NumPy arrays, for what runs once: the cold tier.
 
-Programs are kept by the operation and the layout of its operands; a call then writes addresses
-into a table and runs.
+A call is planned, run from words that live as long as it does, and forgotten: its kernel is kept,
+and what else there is to know of a shape takes less time to find out than to look up.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
 import struct
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from nacre.backends.calls import exactly
-from nacre.backends.program import FIRST_SLOT, Operand, ProgramBuilder, Scalar
-from nacre.base.dtypes import from_numpy
+from nacre.backends.calls import FIRST_SLOT, Operand, Scalar
+from nacre.backends.cpu.memory import address_of
+from nacre.backends.program import ProgramBuilder
+from nacre.base.dtypes import ALL, from_numpy
 
-MOST_PROGRAMS = 10_000
-_LOCK = threading.RLock()
-_KEPT: dict = {}
 _ndarray = np.ndarray
+_KINDS = {d.np: d for d in ALL}
+_FLOAT = struct.Struct("<d")
+_INTEGER = struct.Struct("<q")
 
 
 def call_map(inputs: Sequence, body: tuple, outputs: Sequence[tuple[int, np.ndarray]]) -> int:
@@ -33,77 +31,50 @@ def call_map(inputs: Sequence, body: tuple, outputs: Sequence[tuple[int, np.ndar
         body: as for ProgramBuilder.map.
         outputs: pairs of a value's number and the array it goes to.
     """
-    arrays = [x for _, x in outputs]
-    which = tuple([i for i, _ in outputs])
-
-    def build(builder, operands):
-        at = len(inputs)
-        goals = list(zip(which, operands[at:], strict=True))
-        builder.map(arrays[0].shape, operands[:at], body, goals)
-
-    return _call(("map", exactly(body), which), [*inputs, *arrays], build)
+    table: list = []
+    given = [_operand(x, table) for x in inputs]
+    goals = [(i, _array(x, table)) for i, x in outputs]
+    builder = ProgramBuilder()
+    builder.map(goals[0][1].shape, given, body, goals)
+    return builder.run_once(table)
 
 
 def call_reduce(kind: str, dims: tuple, inputs: Sequence, body: tuple, out: np.ndarray) -> int:
     """Reduce the last value of (inputs, body) over `dims` into `out`, which lacks them."""
-
-    def build(builder, operands):
-        shape = next(x.shape for x in operands if type(x) is Operand)
-        builder.reduce(kind, shape, dims, operands[:-1], body, operands[-1])
-
-    return _call(("reduce", kind, dims, exactly(body)), [*inputs, out], build)
+    table: list = []
+    given = [_operand(x, table) for x in inputs]
+    shape = next(x.shape for x in inputs if isinstance(x, _ndarray))
+    builder = ProgramBuilder()
+    builder.reduce(kind, shape, dims, given, body, _array(out, table))
+    return builder.run_once(table)
 
 
 def call_gemm(a: np.ndarray, b: np.ndarray, out: np.ndarray, inputs=(), body: tuple = ()) -> int:
     """out = epilogue(a @ b), as ProgramBuilder.gemm."""
-
-    def build(builder, operands):
-        first, second, *more, goal = operands
-        builder.gemm(first, second, goal, more, body)
-
-    return _call(("gemm", exactly(body)), [a, b, *inputs, out], build)
-
-
-def _call(key: tuple, operands: list, build: Callable) -> int:
-    layout = tuple(
-        [(x.dtype, x.shape, x.strides) if isinstance(x, _ndarray) else type(x) for x in operands]
-    )
-    key = (key, layout)
-    with _LOCK:
-        kept = _KEPT.get(key)
-        if kept is None:
-            kept = _make(key, operands, build)
-        program, words, address = kept
-        slot = FIRST_SLOT
-        for x in operands:
-            if isinstance(x, _ndarray):
-                words[slot] = x.ctypes.data
-            elif type(x) is float:
-                words[slot] = struct.unpack("<q", struct.pack("<d", x))[0]
-            else:
-                words[slot] = x
-            slot += 1
-        return program.run(address)
-
-
-def _make(key, operands, build):
-    if len(_KEPT) >= MOST_PROGRAMS:
-        _KEPT.clear()
-    described = []
-    for slot, x in enumerate(operands, FIRST_SLOT):
-        if isinstance(x, _ndarray):
-            strides = tuple([s // x.itemsize for s in x.strides])
-            described.append(Operand(slot, from_numpy(x.dtype), x.shape, strides))
-        else:
-            described.append(Scalar(slot, {float: "f", bool: "b"}.get(type(x), "i")))
+    table: list = []
+    left, right, goal = _array(a, table), _array(b, table), _array(out, table)
+    given = [_operand(x, table) for x in inputs]
     builder = ProgramBuilder()
-    build(builder, described)
-    words = (ctypes.c_int64 * (FIRST_SLOT + len(operands)))()
-    kept = _KEPT[key] = (builder.finish(), words, ctypes.addressof(words))
-    return kept
+    builder.gemm(left, right, goal, given, body)
+    return builder.run_once(table)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
-    )
+def _array(x: np.ndarray, table: list) -> Operand:
+    """An array as an operand; its address goes to the table."""
+    slot = FIRST_SLOT + len(table)
+    table.append(address_of(x))
+    size = x.itemsize
+    kind = _KINDS.get(x.dtype) or from_numpy(x.dtype)
+    return Operand(slot, kind, x.shape, tuple([s // size for s in x.strides]))
+
+
+def _operand(x, table: list) -> Operand | Scalar:
+    """An array or a number as an operand; its address, or the number, goes to the table."""
+    if isinstance(x, _ndarray):
+        return _array(x, table)
+    slot = FIRST_SLOT + len(table)
+    if type(x) is float:
+        table.append(_INTEGER.unpack(_FLOAT.pack(x))[0])
+        return Scalar(slot, "f")
+    table.append(int(x))
+    return Scalar(slot, "b" if type(x) is bool else "i")

@@ -57,6 +57,13 @@ class Pool:
                 self.address = address
         return self.address
 
+    def ready(self) -> int:
+        """The address of the running pool, its workers awake or about to be woken by a job."""
+        address = self.address or self.start()
+        if self.sleeping:
+            self.wake()
+        return address
+
     def _work(self, native, address):
         seen = 0
         while True:
@@ -103,9 +110,8 @@ class _Functions:
         )
         integer = ctypes.c_int64
         pointer = ctypes.c_void_p
-        drive = (integer, pointer, pointer, integer, pointer, integer)
-        self.drive = ctypes.CFUNCTYPE(*drive)(address["drive"])
-        self.drive_briefly = ctypes.PYFUNCTYPE(*drive)(address["drive"])
+        self.drive = ctypes.CFUNCTYPE(integer, pointer)(address["drive"])
+        self.drive_briefly = ctypes.PYFUNCTYPE(integer, pointer)(address["drive"])
         self.worker = ctypes.CFUNCTYPE(integer, pointer, integer, integer)(address["worker"])
         self.stop = ctypes.CFUNCTYPE(None, pointer)(address["stop"])
 
