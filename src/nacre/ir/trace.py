@@ -22,10 +22,20 @@ class Storage:
 
     `address` is kept with the buffer because asking NumPy for it costs a microsecond. `exported`
     says that an array over it was once given out, so that others may hold it; `pinned` that its
-    address was, so that writes in place must keep it.
+    address was, so that writes in place must keep it. `rings` counts the references that lists of
+    buffers to use again hold.
     """
 
-    __slots__ = ("__weakref__", "_address", "array", "exported", "foreign", "owner", "pinned")
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "array",
+        "exported",
+        "foreign",
+        "owner",
+        "pinned",
+        "rings",
+    )
 
     def __init__(self, array, owner=None, address=0, foreign=False):
         self.array = array
@@ -34,6 +44,7 @@ class Storage:
         self.foreign = foreign
         self.exported = foreign
         self.pinned = False
+        self.rings = 0
 
     def address(self) -> int:
         """The address of the first element."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, repeat
 from sys import getrefcount
 
 import numpy as np
@@ -13,8 +13,8 @@ from nacre.ir.trace import Storage
 from nacre.runtime.fuse import reads
 
 ALIGN = 64
-SMALL = 1 << 18
-MOST_SMALL, MOST_LARGE = 64, 8
+LARGE = 1 << 26
+MOST = 64
 TRIES = 4
 _ndarray = np.ndarray
 
@@ -32,7 +32,8 @@ def allocate(dtype, n) -> Storage:
 class Ring:
     """Buffers of one dtype and size, used again in turn once their values have died.
 
-    `next(ring.turn)` may be used if its reference count is IDLE and it was never exported.
+    `next(ring.turn)` may be used if its reference count is IDLE and it was never exported. Buffers
+    of more than LARGE bytes are not kept.
     """
 
     __slots__ = ("dtype", "kept", "most", "n", "turn")
@@ -40,29 +41,39 @@ class Ring:
     def __init__(self, dtype, n):
         self.dtype = dtype
         self.n = n
-        self.most = MOST_SMALL if n * dtype.itemsize <= SMALL else MOST_LARGE
-        self.kept: list = [allocate(dtype, n)]
-        self.turn = cycle(self.kept)
+        self.most = min(MOST, LARGE // max(1, n * dtype.itemsize))
+        self.kept: list = []
+        self.turn = repeat(_TAKEN)
 
     def take(self) -> Storage:
         """A buffer that nobody else holds; its contents are undefined."""
-        for _ in range(min(TRIES, len(self.kept))):
+        kept = self.kept
+        for _ in range(min(TRIES, len(kept))):
             storage = next(self.turn)
             if getrefcount(storage) == IDLE and not storage.exported:
                 return storage
-        if len(self.kept) >= self.most:
-            del self.kept[0]
-        self.kept.append(allocate(self.dtype, self.n))
-        self.turn = cycle(self.kept)
-        for _ in range(len(self.kept) - 1):
-            next(self.turn)
-        return next(self.turn)
+        storage = allocate(self.dtype, self.n)
+        if self.most:
+            if len(kept) >= self.most:
+                kept.pop(0).rings = 0
+            kept.append(storage)
+            self.turn = cycle(kept)
+            for _ in kept:
+                next(self.turn)
+            storage.rings = RINGS
+        return storage
+
+
+_TAKEN = allocate(np.dtype(np.float32), 1)
+_TAKEN.exported = True
+
+
+RINGS = 2
 
 
 def _idle():
     ring = Ring(np.dtype(np.float32), 1)
-    next(ring.turn)
-    next(ring.turn)
+    ring.take()
     storage = next(ring.turn)
     return getrefcount(storage)
 

@@ -258,7 +258,7 @@ class Hot:
                 if entry >= 0:
                     storage, offset = leaves[leaf]
                     if (
-                        getrefcount(storage) != GIVEN_UP
+                        getrefcount(storage) - storage.rings != GIVEN_UP
                         or storage.exported
                         or offset
                         or entry >= len(s.undo)

@@ -121,7 +121,7 @@ def put(x, index, value) -> bool:
             return False
     elif value.__class__ is not float or not m.dtype.is_floating_point or abs(value) > 3e38:
         return False
-    if TRACE.capture is not None or (not c.exposed and getrefcount(data) > ALONE + 1):
+    if TRACE.capture is not None or (not c.exposed and getrefcount(data) - data.rings > ALONE + 1):
         return False
     data.array[(index if index >= 0 else index + size) * m.strides[0]] = value
     if x._vc is None:
