@@ -16,7 +16,7 @@ from nacre.base import config
 from nacre.ir.trace import TRACE
 from nacre.ops.record import REGISTRY, Operation
 from nacre.ops.samples import FLOATS, Array, Sample
-from nacre.runtime.interpreter import interpret
+from nacre.runtime.interpreter import interpret, shaped
 from nacre.runtime.run import evaluate
 
 from . import gradients
@@ -198,7 +198,9 @@ def nodes_of(sample, call):
     kept = invoke(nacre, call, args, kwargs)
     s = TRACE.stretch
     nodes = s.node.path()
-    _, arrays = interpret([n for n in nodes if n.meta is not None], s.leaves, s.numbers)
+    valued = [n for n in nodes if n.meta is not None]
+    flats = interpret(valued, s.leaves, s.numbers, {n.slot for n in valued})
+    arrays = {n.slot: shaped(flats[n.slot], n.meta) for n in valued}
     assert kept is not None
     return nodes, arrays, s.numbers
 

@@ -100,7 +100,7 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
     rank = max(map(len, shapes))
     out = [1] * rank
     for shape in shapes:
-        for i, size in enumerate(shape, rank - len(shape)):
+        for i, size in zip(range(rank - 1, -1, -1), reversed(shape), strict=False):
             if size != 1:
                 if out[i] not in (1, size):
                     raise RuntimeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nacre.ops.samples import b1, f32, f64, i32, i64, refused, sample, u8
+from nacre.ops.samples import Array, b1, f32, f64, i32, i64, refused, sample, u8
 
 
 def _indices() -> list:
@@ -27,13 +27,23 @@ def _indices() -> list:
     ]
 
 
+def _by_one(item) -> bool:
+    """Whether one tensor indexes one dimension; a mask indexes as many as it has."""
+    items = item if isinstance(item, tuple) else (item,)
+    tensors = [x for x in items if isinstance(x, Array | list)]
+    masks = [x for x in tensors if isinstance(x, Array) and x.dtype == "bool"]
+    return len(tensors) == 1 and all(len(x.shape) == 1 for x in masks)
+
+
+def index_along() -> list:
+    """Of reading along one dimension."""
+    found = [sample(x, item) for x, item in _indices() if _by_one(item)]
+    return [*found, sample(f32(3), i64(0))]
+
+
 def index() -> list:
-    """Of reading."""
-    found = [sample(x, item).by("Tensor.__getitem__") for x, item in _indices()]
-    return [
-        *found,
-        sample(f32(3), i64(0)).by("Tensor.__getitem__"),
-    ]
+    """Of reading several dimensions by tensors."""
+    return [sample(x, item) for x, item in _indices() if not _by_one(item)]
 
 
 def take() -> list:
@@ -60,15 +70,12 @@ def index_errors() -> list:
     mask = "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3]"
     apart = "shape mismatch: indexing tensors could not be broadcast together with shapes [2], [3]"
     three, two = i64(data=(0, 1, 2)), i64(data=(0, 1))
-    item = "Tensor.__getitem__"
     return [
-        refused(IndexError, "index 3 is out of bounds for dimension 0", f32(3), i64(data=(3,))).by(
-            item
-        ),
-        refused(IndexError, mask, f32(3), b1(data=(True, False))).by(item),
-        refused(IndexError, apart, f32(3, 3), (two, three)).by(item),
-        refused(IndexError, "tensors used as indices must be long", f32(3), f32(2)).by(item),
-        refused(IndexError, "only integers, slices", f32(3), 1.5).by(item),
+        refused(IndexError, "index 3 is out of bounds for dimension 0", f32(3), i64(data=(3,))),
+        refused(IndexError, mask, f32(3), b1(data=(True, False))),
+        refused(IndexError, apart, f32(3, 3), (two, three)),
+        refused(IndexError, "tensors used as indices must be long", f32(3), f32(2)),
+        refused(IndexError, "only integers, slices", f32(3), 1.5),
     ]
 
 
@@ -80,6 +87,8 @@ def index_put() -> list:
             found += [sample(x, item, 2.0), sample(x, item, f32())]
     return [
         *[s for s in found if s.args[1] != i64(data=(2, 0, 2))],
+        sample(f32(4), (i64(data=(2, 0)),), f32(2)).by("Tensor.index_put_"),
+        sample(f32(3, 4), (i64(data=(0, 2)), i64(data=(3, 1))), f32(2)).by("Tensor.index_put_"),
         sample(f32(4), i64(data=(2, 0)), f32(2)),
         sample(f32(5), b1(data=(True, False, True, True, False)), f32(3)),
         sample(f32(3, 2, layout="turned"), i64(data=(1, 0)), f32(2, 2)),

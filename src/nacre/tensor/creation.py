@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,20 +20,40 @@ from nacre.tensor.device import device as as_device
 
 
 # ---- arguments ----------------------------------------------------------------------------------
-def shape_of(sizes):
-    """A shape from `f(2, 3)`, `f((2, 3))` or `f(size)`."""
+def shape_of(sizes, name="empty"):
+    """A shape from `f(2, 3)`, `f((2, 3))` or `f(size)`, the arguments of the function `name`."""
+    given = sizes
     if len(sizes) == 1 and isinstance(sizes[0], Sequence | np.ndarray):
         sizes = sizes[0]
     out = []
-    for n in sizes:
-        n = n.__index__() if not isinstance(n, int) else int(n)
+    for i, n in enumerate(sizes):
+        if not hasattr(n, "__index__"):
+            whole = sizes is given or isinstance(sizes, str)
+            element = f"tuple of ints, but found element of type {type(n).__name__} at pos {i}"
+            must = f"tuple of ints, not {type(n).__name__}" if whole else element
+            fail(TypeError, f"{name}(): argument 'size' (position 1) must be {must}")
+        n = int(n.__index__())
         if n < 0:
+            words = f"Trying to create tensor with negative dimension {n}: {list(map(int, sizes))}"
             fail(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {n}: {list(map(int, sizes))}",
+                "zeros: Dimension size must be non-negative." if name == "zeros" else words,
             )
         out.append(n)
     return tuple(out)
+
+
+def dtype_of(d, name):
+    """A dtype from an argument: PyTorch's, or the Python types float, int and bool."""
+    if isinstance(d, dtypes.dtype):
+        return d
+    found = _PYTHON.get(d) if isinstance(d, type) else None
+    if found is None:
+        fail(TypeError, f"{name}(): argument 'dtype' must be torch.dtype, not {type(d).__name__}")
+    return found
+
+
+_PYTHON = {float: dtypes.float64, int: int64, bool: dtypes.bool_}
 
 
 def device_name(device):
@@ -51,6 +71,12 @@ def device_name(device):
 
 def _finish(t, requires_grad):
     if requires_grad:
+        if not t._m.dtype.is_floating_point:
+            fail(
+                RuntimeError,
+                "Only Tensors of floating point and complex dtype can require gradients",
+                f"this tensor has dtype {t._m.dtype}; give it a floating one with dtype=",
+            )
         t.requires_grad_(True)
     return t
 
@@ -77,9 +103,11 @@ def _check_nesting(data):
         item, depth = stack.pop()
         nested = isinstance(item, Sequence) and not isinstance(item, str)
         if nested and depth >= len(sizes):
-            fail(TypeError, "must be real number, not list")
+            whole = isinstance(first, int)
+            words = "'list' object cannot be interpreted as an integer"
+            fail(TypeError, words if whole else "must be real number, not list")
         if not nested:
-            if depth < len(sizes) and not isinstance(item, Value | np.ndarray):
+            if depth < len(sizes) and not isinstance(item, Value | np.ndarray | str):
                 fail(TypeError, f"expected sequence object with len >= 0 or scalar, got {item!r}")
             continue
         if len(item) != sizes[depth]:
@@ -138,7 +166,9 @@ def _from_data(data, d):
     if isinstance(data, complex):
         fail(TypeError, "complex tensors are not supported")
     if isinstance(data, str) or (not isinstance(data, Sequence) and not hasattr(data, "__array__")):
-        if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, str):
+        if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(
+            data, str | Mapping
+        ):
             return _from_data([data[i] for i in range(len(data))], d)
         if isinstance(data, str):
             fail(TypeError, "new(): invalid data type 'str'")
@@ -166,12 +196,17 @@ def _from_sequence(data, d):
         raise
     if array.dtype == object:
         _check_nesting(data)
-        leaf = next((x for x in array.reshape(-1) if not isinstance(x, bool | int | float)), None)
-        if leaf is None:
-            fail(OverflowError, "Overflow when unpacking long")
-        fail(RuntimeError, f"Could not infer dtype of {type(leaf).__name__}")
+        for leaf in array.reshape(-1):
+            if not isinstance(leaf, bool | int | float):
+                fail(RuntimeError, f"Could not infer dtype of {type(leaf).__name__}")
+        fail(ValueError, "Overflow when unpacking long long")
     if array.dtype.kind in "US":
-        fail(ValueError, "too many dimensions 'str'")
+        first = data
+        while isinstance(first, Sequence) and not isinstance(first, str):
+            first = first[0]
+        if isinstance(first, str):
+            fail(ValueError, "too many dimensions 'str'")
+        fail(TypeError, "new(): invalid data type 'str'")
     if d is None:
         kind = array.dtype.kind
         if array.size == 0 and kind == "f":
@@ -209,34 +244,47 @@ def as_tensor(data, dtype=None, device=None):
 
 
 # ---- constants ----------------------------------------------------------------------------------
-def constant(shape, value, d=None, requires_grad=False, device=None):
+def constant(shape, value, d=None, requires_grad=False, device=None, name="full"):
     """A tensor filled with a number."""
     device = device_name(device)
-    d = d or get_default_dtype()
+    d = get_default_dtype() if d is None else dtype_of(d, name)
     return _finish(create.full(value, attrs=meta_of(shape, d, None, device)), requires_grad)
+
+
+def _size(named, size):
+    return (named["size"],) if "size" in named else size
 
 
 def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
     """A tensor of zeros of this size."""
-    return constant(shape_of(unused.get("size", size)), 0, dtype, requires_grad, device)
+    shape = shape_of(_size(unused, size), "zeros")
+    return constant(shape, 0, dtype, requires_grad, device, "zeros")
 
 
 def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
     """A tensor of ones of this size."""
-    return constant(shape_of(unused.get("size", size)), 1, dtype, requires_grad, device)
+    shape = shape_of(_size(unused, size), "ones")
+    return constant(shape, 1, dtype, requires_grad, device, "ones")
 
 
 def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
     """A tensor of this size whose values are not set (here: zeros)."""
-    return constant(shape_of(unused.get("size", size)), 0, dtype, requires_grad, device)
+    shape = shape_of(_size(unused, size), "empty")
+    return constant(shape, 0, dtype, requires_grad, device, "empty")
 
 
 def full(size, fill_value, *, out=None, dtype=None, device=None, requires_grad=False, **unused):
     """A tensor filled with `fill_value`, whose type decides the dtype."""
     if isinstance(fill_value, Value):
         fill_value = fill_value.item()
+    if not isinstance(fill_value, int | float | np.generic):
+        fail(
+            TypeError,
+            "full(): argument 'fill_value' (position 2) must be Number, not "
+            f"{type(fill_value).__name__}",
+        )
     d = dtype or of_number(fill_value)
-    return constant(shape_of((size,)), fill_value, d, requires_grad, device)
+    return constant(shape_of((size,), "full"), fill_value, d, requires_grad, device)
 
 
 def _like(t, d, memory_format=None):
@@ -274,6 +322,14 @@ def arange(*args, start=None, end=None, step=None, out=None, dtype=None, require
     device_name(more.get("device"))
     values = [0 if start is None else start, end, 1 if step is None else step]
     values = [v.item() if isinstance(v, Value) else v for v in values]
+    for v in values:
+        if not isinstance(v, int | float | np.generic):
+            word, place = ("end", 1) if len(args) == 1 else ("start", 1)
+            fail(
+                TypeError,
+                f"arange(): argument '{word}' (position {place}) must be Number, not "
+                f"{type(v).__name__}",
+            )
     start, end, step = values
     if step == 0:
         fail(RuntimeError, "step must be nonzero")
@@ -290,6 +346,8 @@ def linspace(start, end, steps, *, out=None, dtype=None, device=None, requires_g
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     d = dtype or get_default_dtype()
     start, end = (v.item() if isinstance(v, Value) else v for v in (start, end))
+    if steps < 0:
+        fail(RuntimeError, "number of steps must be non-negative")
     kind = d.np.type if d.is_floating_point else np.float64
     if d in (dtypes.float16, dtypes.bfloat16):
         kind = np.float32
@@ -310,5 +368,8 @@ def linspace(start, end, steps, *, out=None, dtype=None, device=None, requires_g
 
 def eye(n, m=None, *, out=None, dtype=None, device=None, requires_grad=False, **unused):
     """The identity matrix."""
-    d = dtype or get_default_dtype()
+    d = get_default_dtype() if dtype is None else dtype_of(dtype, "eye")
+    for word, size in (("n", n), ("m", n if m is None else m)):
+        if size < 0:
+            fail(RuntimeError, f"{word} must be greater or equal to 0, got {size}")
     return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad)

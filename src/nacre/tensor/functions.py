@@ -19,7 +19,10 @@ from nacre.ir.node import meta_of
 from nacre.ir.trace import Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import index as ix
-from nacre.ops import loss, matmul as mm_ops, reduce, scan, statistics, view as vw, view_many as vm
+from nacre.ops import loss, reduce, scan, statistics
+from nacre.ops import matmul as mm_ops
+from nacre.ops import view as vw
+from nacre.ops import view_many as vm
 from nacre.ops.create import full as full_op
 from nacre.tensor.cell import array_of
 from nacre.tensor.creation import from_array
@@ -339,6 +342,8 @@ bitwise_not = _simple(ew.bitwise_not, "bitwise_not")
 
 def where(condition, input=None, other=None):
     """`input` where the condition holds, else `other`; the places where it holds if alone."""
+    if not isinstance(condition, Value):
+        _tensor("where", condition, 1, "condition")
     if input is None:
         return nonzero(condition, as_tuple=True)
     if not isinstance(input, Value) and not isinstance(other, Value):
@@ -388,6 +393,10 @@ def _dims(x, dim):
 
 def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
     """The sum over dimensions."""
+    if not isinstance(input, Value):
+        _tensor("sum", input, 1, "input")
+    if dim is None and axis is None and dtype is None and not keepdim and not keepdims:
+        return reduce.sum_(input, attrs=input._m.all_dims)
     x = input if dtype is None else ew.cast(input, dtype)
     dim = axis if dim is None else dim
     record = reduce.sum_ if dim is None else reduce.sum_dim
@@ -396,12 +405,16 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None,
 
 def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
     """The arithmetic mean over dimensions."""
+    if not isinstance(input, Value):
+        _tensor("mean", input, 1, "input")
     x = input if dtype is None else ew.cast(input, dtype)
     return reduce.mean(x, axis if dim is None else dim, builtins.bool(keepdims or keepdim))
 
 
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over a dimension or all."""
+    if not isinstance(input, Value):
+        _tensor("prod", input, 1, "input")
     x = input if dtype is None else ew.cast(input, dtype)
     record = reduce.prod_ if dim is None else reduce.prod_dim
     return record(x, attrs=(_dims(x, dim), keepdim))
@@ -409,6 +422,8 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
 
 def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
     """The variance over dimensions."""
+    if not isinstance(input, Value):
+        _tensor("var", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
@@ -417,6 +432,8 @@ def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=
 
 def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
     """The standard deviation over dimensions."""
+    if not isinstance(input, Value):
+        _tensor("std", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
@@ -435,11 +452,15 @@ def std_mean(input, dim=None, **more):
 
 def any(input, dim=None, keepdim=False):
     """Whether any element is true."""
+    if not isinstance(input, Value):
+        _tensor("any", input, 1, "input")
     return reduce.any_(input, attrs=(_dims(input, dim), keepdim))
 
 
 def all(input, dim=None, keepdim=False):
     """Whether all elements are true."""
+    if not isinstance(input, Value):
+        _tensor("all", input, 1, "input")
     return reduce.all_(input, attrs=(_dims(input, dim), keepdim))
 
 
@@ -455,11 +476,15 @@ def amin(input, dim=(), keepdim=False):
 
 def argmax(input, dim=None, keepdim=False):
     """The place of the largest element."""
+    if not isinstance(input, Value):
+        _tensor("argmax", input, 1, "input")
     return reduce.argmax(input, attrs=(_dims(input, dim), keepdim))
 
 
 def argmin(input, dim=None, keepdim=False):
     """The place of the smallest element."""
+    if not isinstance(input, Value):
+        _tensor("argmin", input, 1, "input")
     return reduce.argmin(input, attrs=(_dims(input, dim), keepdim))
 
 
@@ -509,18 +534,24 @@ def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
 
 def max(input, *args, dim=None, keepdim=False, other=None):
     """The largest element; with a dimension, the largest along it and where; with a tensor, pairs."""
+    if not isinstance(input, Value):
+        _tensor("max", input, 1, "input")
     args = args if other is None else (other,)
     return _extreme(input, args, dim, keepdim, _MAX, reduce.max_whole, reduce.argmax, maximum)
 
 
 def min(input, *args, dim=None, keepdim=False, other=None):
     """The smallest element; with a dimension, the smallest along it and where; with a tensor, pairs."""
+    if not isinstance(input, Value):
+        _tensor("min", input, 1, "input")
     args = args if other is None else (other,)
     return _extreme(input, args, dim, keepdim, _MIN, reduce.min_whole, reduce.argmin, minimum)
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm over dimensions; p=2 by default."""
+    if not isinstance(input, Value):
+        _tensor("norm", input, 1, "input")
     p = 2.0 if p in ("fro", None) else float(p)
     attrs = (("p", p), ("dims", _dims(input, dim)), ("keep", keepdim))
     return statistics.norm_(input, attrs=attrs)
@@ -597,6 +628,8 @@ def _sizes(sizes):
 
 def reshape(input, *shape, **named):
     """The same elements under another shape."""
+    if not isinstance(input, Value):
+        _tensor("reshape", input, 1, "input")
     return vw.reshape(input, _sizes(shape or (named["shape"],)))
 
 
@@ -624,6 +657,8 @@ def permute(input, *dims):
 
 def transpose(input, dim0, dim1):
     """Two dimensions exchanged."""
+    if not isinstance(input, Value):
+        _tensor("transpose", input, 1, "input")
     return vw.transpose(input, dim0, dim1)
 
 
@@ -658,11 +693,15 @@ def broadcast_tensors(*tensors):
 
 def unsqueeze(input, dim):
     """A new dimension of size 1."""
+    if not isinstance(input, Value):
+        _tensor("unsqueeze", input, 1, "input")
     return vw.unsqueeze(input, dim)
 
 
 def squeeze(input, dim=None):
     """Without dimensions of size 1."""
+    if not isinstance(input, Value):
+        _tensor("squeeze", input, 1, "input")
     return vw.squeeze(input, dim)
 
 
@@ -703,6 +742,8 @@ def view_of(input):
 
 def flatten(input, start_dim=0, end_dim=-1):
     """Dimensions start_dim … end_dim as one."""
+    if not isinstance(input, Value):
+        _tensor("flatten", input, 1, "input")
     shape = tuple(input._m.shape)
     if not shape:
         return vw.reshape(input, (1,))
@@ -723,7 +764,14 @@ def unflatten(input, dim, sizes):
     """One dimension as several."""
     shape = tuple(input._m.shape)
     dim = wrap_dim(dim, len(shape))
-    sizes = vw.resolve(tuple(sizes), shape[dim])
+    sizes = tuple(sizes)
+    if numel(sizes) != shape[dim] and -1 not in sizes:
+        fail(
+            RuntimeError,
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({shape[dim]}) in the input tensor",
+        )
+    sizes = vw.resolve(sizes, shape[dim])
     return vw.view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
@@ -927,11 +975,15 @@ argwhere = nonzero
 # ---- softmax ---------------------------------------------------------------------------------------------
 def softmax(input, dim=None, dtype=None):
     """exp(x) / sum(exp(x)) along a dimension."""
+    if not isinstance(input, Value):
+        _tensor("softmax", input, 1, "input")
     return loss.softmax(input, dim, dtype)
 
 
 def log_softmax(input, dim=None, dtype=None):
     """log of softmax along a dimension."""
+    if not isinstance(input, Value):
+        _tensor("log_softmax", input, 1, "input")
     return loss.log_softmax(input, dim, dtype)
 
 

@@ -11,8 +11,7 @@ from nacre.base.errors import fail
 from nacre.ir.trace import Services, Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import matmul as mm_ops
-from nacre.tensor import cell, creation, elements, functions, printing
-from nacre.tensor import rand_in_place
+from nacre.tensor import cell, creation, elements, functions, printing, rand_in_place
 from nacre.tensor.tensor import Tensor, operand
 
 _NUMBERS = (int, float, bool)
@@ -152,11 +151,11 @@ def _operators():
     Tensor.__pow__ = _reflected(functions.pow)
     Tensor.__rpow__ = _reflected(lambda x, y: functions.pow(y, x))
     Tensor.__matmul__ = _matmul
-    Tensor.__rmatmul__ = lambda self, other: _matmul(operand(self, other), self)
+    Tensor.__rmatmul__ = _rmatmul
     Tensor.__neg__ = lambda self: ew.neg(self)
     Tensor.__pos__ = lambda self: self
     Tensor.__abs__ = lambda self: ew.abs_(self)
-    Tensor.__invert__ = lambda self: ew.bitwise_not(self)
+    Tensor.__invert__ = _invert
     for name in ("add", "sub", "mul", "and", "or", "xor"):
         plain = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}.get(name, name)
         setattr(Tensor, f"__i{name}__", getattr(Tensor, plain + "_"))
@@ -166,15 +165,25 @@ def _operators():
     Tensor.__ipow__ = _pow_
 
 
+def _rmatmul(self, other):
+    other = operand(self, other)
+    return mm_ops.matmul(other, self) if isinstance(other, Value) else NotImplemented
+
+
+def _invert(self):
+    if self._m.dtype.is_floating_point:
+        fail(
+            TypeError,
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors",
+        )
+    return ew.bitwise_not(self)
+
+
 def _matmul(self, other):
     if isinstance(other, np.ndarray):
         other = operand(self, other)
     if not isinstance(other, Value):
-        fail(
-            TypeError,
-            "matmul(): argument 'other' (position 1) must be Tensor, not "
-            f"{type(other).__name__}",
-        )
+        return NotImplemented
     return mm_ops.matmul(self, other)
 
 

@@ -35,8 +35,8 @@ def _placed(values, meta, requires_grad=False, out=None):
     return t
 
 
-def _meta(size, named, dtype, device):
-    shape = shape_of(named.get("size", size))
+def _meta(name, size, named, dtype, device):
+    shape = shape_of((named["size"],) if "size" in named else size, name)
     return meta_of(shape, dtype or get_default_dtype(), None, device_name(device))
 
 
@@ -49,7 +49,7 @@ def rand(*size, generator=None, dtype=None, device=None, requires_grad=False, ou
         >>> nacre.rand(2)
         tensor([0.4963, 0.7682])
     """
-    meta = _meta(size, named, dtype, device)
+    meta = _meta("rand", size, named, dtype, device)
     values = rng.uniform(source(generator), meta.numel, meta.dtype)
     return _placed(values, meta, requires_grad, out)
 
@@ -62,7 +62,7 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad=False, o
         >>> nacre.randn(2)
         tensor([ 1.5410, -0.2934])
     """
-    meta = _meta(size, named, dtype, device)
+    meta = _meta("randn", size, named, dtype, device)
     values = rng.normal(source(generator), meta.numel, meta.dtype)
     return _placed(values, meta, requires_grad, out)
 

@@ -15,9 +15,10 @@ from nacre.base.errors import fail
 from nacre.base.shapes import Size, contiguous_strides, numel, wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_of
-from nacre.ir.trace import INFERENCE, TRACE, Services, Storage, Symbol, Value, wrap
+from nacre.ir.trace import INFERENCE, TRACE, Services, Storage, Symbol, Value, long_name, wrap
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
+from nacre.ops.rules import c_name
 from nacre.tensor import cell, elements, indexing
 from nacre.tensor.device import cpu, device
 
@@ -185,10 +186,15 @@ class Tensor(Value):
 
     @requires_grad.setter
     def requires_grad(self, on):
-        self.requires_grad_(on)
+        if not isinstance(on, bool):
+            fail(RuntimeError, "requires_grad must be a bool")
+        self._set_requires_grad(on, "floating point and complex")
 
     def requires_grad_(self, requires_grad=True):
         """Say whether gradients are to be recorded for a leaf."""
+        return self._set_requires_grad(requires_grad, "floating point")
+
+    def _set_requires_grad(self, requires_grad, kinds):
         if self._gf is not None or (self._v is not None and edge_of(self) not in (None, self)):
             if not requires_grad:
                 fail(
@@ -201,7 +207,7 @@ class Tensor(Value):
         if requires_grad and not self._m.dtype.is_floating_point:
             fail(
                 RuntimeError,
-                "only Tensors of floating point and complex dtype can require gradients",
+                f"only Tensors of {kinds} dtype can require gradients",
                 f"this tensor has dtype {self._m.dtype}; convert it first, for example with .float()",
             )
         if requires_grad and self._vc is INFERENCE and not TRACE.inference:
@@ -242,13 +248,19 @@ class Tensor(Value):
             if value._m.dtype is not self._m.dtype:
                 fail(
                     RuntimeError,
-                    f"assigned grad has data of a different type: expected "
-                    f"torch.{self._m.dtype.legacy}, got torch.{value._m.dtype.legacy}",
+                    f"attempting to assign a gradient with dtype '{c_name(value._m.dtype)}' to a "
+                    f"tensor with grad_dtype '{long_name(self._m.dtype)}'. The gradient must match "
+                    "the tensor's grad_dtype (defaults to the tensor's dtype). You can set the "
+                    "tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+                    "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its "
+                    "gradient may break downstream systems that assume they match.",
                 )
             if value._m.shape != self._m.shape:
                 fail(
                     RuntimeError,
-                    f"assigned grad has data of a different size",
+                    f"attempting to assign a gradient of size '{list(value._m.shape)}' to a tensor "
+                    f"of size '{list(self._m.shape)}'. Please ensure that the gradient and the "
+                    "tensor are the same size",
                 )
         self._grad = value
 
@@ -296,7 +308,8 @@ class Tensor(Value):
                 "Can't detach views in-place. Use detach() instead. If you are using "
                 "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
                 "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
-                "these gradients.",
+                "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
+                "function in torch/optim/optimizer.py as the solution.",
             )
         self._gf = None
         self._rg = False
@@ -446,8 +459,9 @@ class Tensor(Value):
     def _scalar(self, kind):
         if self._m.numel != 1:
             fail(
-                RuntimeError,
-                f"a Tensor with {self._m.numel} elements cannot be converted to Scalar",
+                ValueError,
+                "only one element tensors can be converted to Python scalars",
+                f"this tensor has {self._m.numel} elements; use .tolist() for all values",
             )
         if requires(self):
             Services.warn_scalar()

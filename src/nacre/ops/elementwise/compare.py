@@ -147,7 +147,12 @@ bitwise_not = Operation(
         sample(x)
         for x in (i64(2, 3), i32(3), u8(4), b1(4), i64(), i64(0), i32(3, 2, layout="turned"))
     ],
-    errors=lambda: [refused(NotImplementedError, "not implemented for 'Float'", f32(3))],
+    errors=lambda: [
+        refused(NotImplementedError, "not implemented for 'Float'", f32(3)).only(
+            "torch.bitwise_not"
+        ),
+        refused(TypeError, "is only implemented on integer", f32(3)).only("Tensor.__invert__"),
+    ],
 )
 isnan = Operation(
     "isnan",
