@@ -26,6 +26,7 @@ from nacre.ops import view_many as vm
 from nacre.ops.create import full as full_op
 from nacre.tensor.cell import array_of
 from nacre.tensor.creation import from_array
+from nacre.tensor.out import into
 from nacre.tensor.tensor import Tensor, operand
 
 _builtin_all = builtins.all
@@ -63,8 +64,10 @@ def add(input, other, *, alpha=1, out=None):
     x, y = _pair("add", input, other)
     if type(alpha) is Symbol or alpha != 1:
         _check_alpha(x, y, alpha)
-        return ew.add_scaled(x, y, alpha)
-    return ew.add(x, y)
+        r = ew.add_scaled(x, y, alpha)
+        return r if out is None else into(out, r, "add")
+    r = ew.add(x, y)
+    return r if out is None else into(out, r, "add")
 
 
 def sub(input, other, *, alpha=1, out=None):
@@ -73,8 +76,10 @@ def sub(input, other, *, alpha=1, out=None):
     _no_bool(x, y)
     if type(alpha) is Symbol or alpha != 1:
         _check_alpha(x, y, alpha)
-        return ew.sub_scaled(x, y, alpha)
-    return ew.sub(x, y)
+        r = ew.sub_scaled(x, y, alpha)
+        return r if out is None else into(out, r, "sub")
+    r = ew.sub(x, y)
+    return r if out is None else into(out, r, "sub")
 
 
 def _check_alpha(x, y, alpha):
@@ -115,7 +120,8 @@ def rsub(input, other, *, alpha=1):
 
 def mul(input, other, *, out=None):
     """input * other."""
-    return ew.mul(*_pair("mul", input, other))
+    r = ew.mul(*_pair("mul", input, other))
+    return r if out is None else into(out, r, "mul")
 
 
 multiply = mul
@@ -125,13 +131,16 @@ def div(input, other, *, rounding_mode=None, out=None):
     """input / other, rounded down ('floor') or towards zero ('trunc') if asked."""
     x, y = _pair("div", input, other)
     if rounding_mode is None:
-        return ew.div(x, y)
+        r = ew.div(x, y)
+        return r if out is None else into(out, r, "div")
     if rounding_mode == "floor":
-        return floor_divide(x, y)
+        r = floor_divide(x, y)
+        return r if out is None else into(out, r, "div")
     if rounding_mode == "trunc":
         whole = not _floating(x) and not _floating(y)
         r = ew.trunc(ew.div(_wide(x) if whole else x, y))
-        return ew.cast(r, _promoted(x, y)) if whole else r
+        r = ew.cast(r, _promoted(x, y)) if whole else r
+        return r if out is None else into(out, r, "div")
     fail(
         RuntimeError,
         "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
@@ -154,11 +163,12 @@ def _promoted(x, y):
 divide = true_divide = div
 
 
-def floor_divide(input, other):
+def floor_divide(input, other, *, out=None):
     """The quotient rounded down."""
     x, y = _pair("floor_divide", input, other)
     _zero_division(x, y)
-    return ew.floor_divide(x, y)
+    r = ew.floor_divide(x, y)
+    return r if out is None else into(out, r, "floor_divide")
 
 
 def _zero_division(x, y):
@@ -168,45 +178,53 @@ def _zero_division(x, y):
             fail(RuntimeError, "ZeroDivisionError")
 
 
-def remainder(input, other):
+def remainder(input, other, *, out=None):
     """The rest of division, with the sign of the divisor."""
     x, y = _pair("remainder", input, other)
     _zero_division(x, y)
-    return ew.remainder(x, y)
+    r = ew.remainder(x, y)
+    return r if out is None else into(out, r, "remainder")
 
 
-def fmod(input, other):
+def fmod(input, other, *, out=None):
     """The rest of division, with the sign of the dividend."""
     x, y = _pair("fmod", input, other)
-    return ew.sub(x, ew.mul(div(x, y, rounding_mode="trunc"), y))
+    r = ew.sub(x, ew.mul(div(x, y, rounding_mode="trunc"), y))
+    return r if out is None else into(out, r, "fmod")
 
 
 def pow(input, exponent, *, out=None):
     """input to a power."""
     x, y = _pair("pow", input, exponent)
     if isinstance(x, Value) and isinstance(y, int | float) and not isinstance(y, bool):
-        return ew.pow_to(x, y)
-    return ew.power(x, y)
+        r = ew.pow_to(x, y)
+        return r if out is None else into(out, r, "pow")
+    r = ew.power(x, y)
+    return r if out is None else into(out, r, "pow")
 
 
-def addcmul(input, tensor1, tensor2, *, value=1):
+def addcmul(input, tensor1, tensor2, *, value=1, out=None):
     """input + value * tensor1 * tensor2."""
-    return ew.addcmul(input, tensor1, tensor2, value)
+    r = ew.addcmul(input, tensor1, tensor2, value)
+    return r if out is None else into(out, r, "addcmul")
 
 
-def addcdiv(input, tensor1, tensor2, *, value=1):
+def addcdiv(input, tensor1, tensor2, *, value=1, out=None):
     """input + value * tensor1 / tensor2."""
-    return ew.addcdiv(input, tensor1, tensor2, value)
+    r = ew.addcdiv(input, tensor1, tensor2, value)
+    return r if out is None else into(out, r, "addcdiv")
 
 
-def lerp(input, end, weight):
+def lerp(input, end, weight, *, out=None):
     """input + weight * (end - input)."""
-    return ew.lerp(input, end, weight)
+    r = ew.lerp(input, end, weight)
+    return r if out is None else into(out, r, "lerp")
 
 
-def neg(input):
+def neg(input, *, out=None):
     """The negative."""
-    return ew.neg(input)
+    r = ew.neg(input)
+    return r if out is None else into(out, r, "neg")
 
 
 negative = neg
@@ -214,7 +232,8 @@ negative = neg
 
 def _simple(op, name):
     def function(input, *, out=None):
-        return op(_tensor(name, input))
+        r = op(_tensor(name, input))
+        return r if out is None else into(out, r, name)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`{name}` of each element."
@@ -249,17 +268,20 @@ isnan = _simple(ew.isnan, "isnan")
 logical_not = _simple(ew.logical_not, "logical_not")
 
 
-def round(input, *, decimals=0):
+def round(input, *, decimals=0, out=None):
     """The nearest integer, halves to even."""
     if decimals:
         scale = 10.0**decimals
-        return ew.div(ew.round_(ew.mul(input, scale)), scale)
-    return ew.round_(input)
+        r = ew.div(ew.round_(ew.mul(input, scale)), scale)
+        return r if out is None else into(out, r, "round")
+    r = ew.round_(input)
+    return r if out is None else into(out, r, "round")
 
 
-def square(input):
+def square(input, *, out=None):
     """The square."""
-    return pow(input, 2)
+    r = pow(input, 2)
+    return r if out is None else into(out, r, "square")
 
 
 def clamp(input, min=None, max=None, *, out=None):
@@ -269,24 +291,29 @@ def clamp(input, min=None, max=None, *, out=None):
     bounds = [b for b in (min, max) if b is not None]
     if isinstance(min, Value) or isinstance(max, Value):
         attrs = (("low", min is not None), ("high", max is not None))
-        return ew.clamp_between(input, *bounds, attrs=attrs)
-    return ew.clamp(input, *bounds, attrs=(min is not None, max is not None))
+        r = ew.clamp_between(input, *bounds, attrs=attrs)
+        return r if out is None else into(out, r, "clamp")
+    r = ew.clamp(input, *bounds, attrs=(min is not None, max is not None))
+    return r if out is None else into(out, r, "clamp")
 
 
 clip = clamp
 LOW, HIGH = (True, False), (False, True)
 
 
-def clamp_min(input, min):
+def clamp_min(input, min, *, out=None):
     """Values not below a bound."""
-    return clamp(input, min) if isinstance(min, Value) else ew.clamp_min(input, min, attrs=LOW)
+    r = clamp(input, min) if isinstance(min, Value) else ew.clamp_min(input, min, attrs=LOW)
+    return r if out is None else into(out, r, "clamp_min")
 
 
-def clamp_max(input, max):
+def clamp_max(input, max, *, out=None):
     """Values not above a bound."""
     if isinstance(max, Value):
-        return clamp(input, None, max)
-    return ew.clamp_max(input, max, attrs=HIGH)
+        r = clamp(input, None, max)
+        return r if out is None else into(out, r, "clamp_max")
+    r = ew.clamp_max(input, max, attrs=HIGH)
+    return r if out is None else into(out, r, "clamp_max")
 
 
 def isinf(input):
@@ -304,7 +331,8 @@ def isfinite(input):
 # ---- comparison --------------------------------------------------------------------------------------
 def _comparison(op, name):
     def function(input, other, *, out=None):
-        return op(*_pair(name, input, other))
+        r = op(*_pair(name, input, other))
+        return r if out is None else into(out, r, name)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`{name}` of each pair of elements, as bool."
@@ -322,7 +350,8 @@ not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
 
 def _of_tensors(op, name, meaning):
     def function(input, other, *, out=None):
-        return op(_tensor(name, input), _tensor(name, other, 2, "other"))
+        r = op(_tensor(name, input), _tensor(name, other, 2, "other"))
+        return r if out is None else into(out, r, name)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = meaning
@@ -340,7 +369,7 @@ bitwise_xor = _comparison(ew.bitwise_xor, "bitwise_xor")
 bitwise_not = _simple(ew.bitwise_not, "bitwise_not")
 
 
-def where(condition, input=None, other=None):
+def where(condition, input=None, other=None, *, out=None):
     """`input` where the condition holds, else `other`; the places where it holds if alone."""
     if not isinstance(condition, Value):
         _tensor("where", condition, 1, "condition")
@@ -349,7 +378,8 @@ def where(condition, input=None, other=None):
     if not isinstance(input, Value) and not isinstance(other, Value):
         d = ew.common_dtype(type(input), type(other))
         input = full_op(input, attrs=meta_of((), d))
-    return ew.where(condition, input, other)
+    r = ew.where(condition, input, other)
+    return r if out is None else into(out, r, "where")
 
 
 def masked_fill(input, mask, value):
@@ -396,11 +426,13 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None,
     if not isinstance(input, Value):
         _tensor("sum", input, 1, "input")
     if dim is None and axis is None and dtype is None and not keepdim and not keepdims:
-        return reduce.sum_(input, attrs=input._m.all_dims)
+        r = reduce.sum_(input, attrs=input._m.all_dims)
+        return r if out is None else into(out, r, "sum")
     x = input if dtype is None else ew.cast(input, dtype)
     dim = axis if dim is None else dim
     record = reduce.sum_ if dim is None else reduce.sum_dim
-    return record(x, attrs=(_dims(x, dim), builtins.bool(keepdims or keepdim)))
+    r = record(x, attrs=(_dims(x, dim), builtins.bool(keepdims or keepdim)))
+    return r if out is None else into(out, r, "sum")
 
 
 def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
@@ -408,36 +440,40 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None
     if not isinstance(input, Value):
         _tensor("mean", input, 1, "input")
     x = input if dtype is None else ew.cast(input, dtype)
-    return reduce.mean(x, axis if dim is None else dim, builtins.bool(keepdims or keepdim))
+    r = reduce.mean(x, axis if dim is None else dim, builtins.bool(keepdims or keepdim))
+    return r if out is None else into(out, r, "mean")
 
 
-def prod(input, dim=None, keepdim=False, *, dtype=None):
+def prod(input, dim=None, keepdim=False, *, dtype=None, out=None):
     """The product over a dimension or all."""
     if not isinstance(input, Value):
         _tensor("prod", input, 1, "input")
     x = input if dtype is None else ew.cast(input, dtype)
     record = reduce.prod_ if dim is None else reduce.prod_dim
-    return record(x, attrs=(_dims(x, dim), keepdim))
+    r = record(x, attrs=(_dims(x, dim), keepdim))
+    return r if out is None else into(out, r, "prod")
 
 
-def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
+def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, out=None):
     """The variance over dimensions."""
     if not isinstance(input, Value):
         _tensor("var", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
-    return statistics.variance(input, axis if dim is None else dim, correction, keepdim)
+    r = statistics.variance(input, axis if dim is None else dim, correction, keepdim)
+    return r if out is None else into(out, r, "var")
 
 
-def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None):
+def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, out=None):
     """The standard deviation over dimensions."""
     if not isinstance(input, Value):
         _tensor("std", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
-    return statistics.std(input, axis if dim is None else dim, correction, keepdim)
+    r = statistics.std(input, axis if dim is None else dim, correction, keepdim)
+    return r if out is None else into(out, r, "std")
 
 
 def var_mean(input, dim=None, **more):
@@ -450,42 +486,48 @@ def std_mean(input, dim=None, **more):
     return std(input, dim, **more), mean(input, dim, more.get("keepdim", False))
 
 
-def any(input, dim=None, keepdim=False):
+def any(input, dim=None, keepdim=False, *, out=None):
     """Whether any element is true."""
     if not isinstance(input, Value):
         _tensor("any", input, 1, "input")
-    return reduce.any_(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.any_(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "any")
 
 
-def all(input, dim=None, keepdim=False):
+def all(input, dim=None, keepdim=False, *, out=None):
     """Whether all elements are true."""
     if not isinstance(input, Value):
         _tensor("all", input, 1, "input")
-    return reduce.all_(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.all_(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "all")
 
 
-def amax(input, dim=(), keepdim=False):
+def amax(input, dim=(), keepdim=False, *, out=None):
     """The largest elements over dimensions."""
-    return reduce.amax(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.amax(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "amax")
 
 
-def amin(input, dim=(), keepdim=False):
+def amin(input, dim=(), keepdim=False, *, out=None):
     """The smallest elements over dimensions."""
-    return reduce.amin(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.amin(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "amin")
 
 
-def argmax(input, dim=None, keepdim=False):
+def argmax(input, dim=None, keepdim=False, *, out=None):
     """The place of the largest element."""
     if not isinstance(input, Value):
         _tensor("argmax", input, 1, "input")
-    return reduce.argmax(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.argmax(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "argmax")
 
 
-def argmin(input, dim=None, keepdim=False):
+def argmin(input, dim=None, keepdim=False, *, out=None):
     """The place of the smallest element."""
     if not isinstance(input, Value):
         _tensor("argmin", input, 1, "input")
-    return reduce.argmin(input, attrs=(_dims(input, dim), keepdim))
+    r = reduce.argmin(input, attrs=(_dims(input, dim), keepdim))
+    return r if out is None else into(out, r, "argmin")
 
 
 class _Named(tuple):
@@ -524,10 +566,11 @@ def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
             )
         return whole(x, attrs=(_dims(x, None), False))
     dim = wrap_dim(dim, len(x._m.shape))
-    if not x._m.shape:
-        return kind((vw.clone(x), full_op(0, attrs=meta_of((), int64))))
-    indices = place(x, attrs=((dim,), True))
     along = ix.max_along if place is reduce.argmax else ix.min_along
+    if not x._m.shape:
+        indices = full_op(0, attrs=meta_of((), int64))
+        return kind((along(x, indices, attrs=(("dim", 0), ("keep", True))), indices))
+    indices = place(x, attrs=((dim,), True))
     values = along(x, indices, attrs=(("dim", dim), ("keep", builtins.bool(keepdim))))
     return kind((values, indices if keepdim else vw.squeeze(indices, dim)))
 
@@ -554,12 +597,14 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
         _tensor("norm", input, 1, "input")
     p = 2.0 if p in ("fro", None) else float(p)
     attrs = (("p", p), ("dims", _dims(input, dim)), ("keep", keepdim))
-    return statistics.norm_(input, attrs=attrs)
+    r = statistics.norm_(input, attrs=attrs)
+    return r if out is None else into(out, r, "norm")
 
 
-def logsumexp(input, dim, keepdim=False):
+def logsumexp(input, dim, keepdim=False, *, out=None):
     """log of the sum of exponentials."""
-    return statistics.logsumexp(input, dim, keepdim)
+    r = statistics.logsumexp(input, dim, keepdim)
+    return r if out is None else into(out, r, "logsumexp")
 
 
 def count_nonzero(input, dim=None):
@@ -575,45 +620,52 @@ def _product_pair(name, a, b):
 
 def mm(input, mat2, *, out=None):
     """The product of two matrices."""
-    return mm_ops.mm(*_product_pair("mm", input, mat2))
+    r = mm_ops.mm(*_product_pair("mm", input, mat2))
+    return r if out is None else into(out, r, "mm")
 
 
-def bmm(input, mat2):
+def bmm(input, mat2, *, out=None):
     """The products of two batches of matrices."""
-    return mm_ops.bmm(*_product_pair("bmm", input, mat2))
+    r = mm_ops.bmm(*_product_pair("bmm", input, mat2))
+    return r if out is None else into(out, r, "bmm")
 
 
 def matmul(input, other, *, out=None):
     """The product that `@` means."""
     if isinstance(other, np.ndarray):
         other = operand(input, other)
-    return mm_ops.matmul(*_product_pair("matmul", input, other))
+    r = mm_ops.matmul(*_product_pair("matmul", input, other))
+    return r if out is None else into(out, r, "matmul")
 
 
-def mv(input, vec):
+def mv(input, vec, *, out=None):
     """A matrix times a vector."""
-    return mm_ops.mv(input, vec)
+    r = mm_ops.mv(input, vec)
+    return r if out is None else into(out, r, "mv")
 
 
-def dot(input, tensor):
+def dot(input, tensor, *, out=None):
     """The sum of products of two vectors."""
-    return mm_ops.dot(input, tensor)
+    r = mm_ops.dot(input, tensor)
+    return r if out is None else into(out, r, "dot")
 
 
 inner = dot
 
 
-def outer(input, vec2):
+def outer(input, vec2, *, out=None):
     """All products of two vectors' elements."""
-    return ew.mul(vw.unsqueeze(input, 1), vec2)
+    r = ew.mul(vw.unsqueeze(input, 1), vec2)
+    return r if out is None else into(out, r, "outer")
 
 
 ger = outer
 
 
-def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None):
     """beta * input + alpha * (mat1 @ mat2)."""
-    return mm_ops.addmm(input, mat1, mat2, beta, alpha)
+    r = mm_ops.addmm(input, mat1, mat2, beta, alpha)
+    return r if out is None else into(out, r, "addmm")
 
 
 # ---- views ------------------------------------------------------------------------------------------
@@ -778,6 +830,8 @@ def unflatten(input, dim, sizes):
 def movedim(input, source, destination):
     """Dimensions moved to other places."""
     rank = len(input._m.shape)
+    if not rank:
+        return vw.whole(input)
     sources = [wrap_dim(d, rank) for d in ([source] if isinstance(source, int) else source)]
     places = [
         wrap_dim(d, rank) for d in ([destination] if isinstance(destination, int) else destination)
@@ -855,7 +909,8 @@ def chunk(input, chunks, dim=0):
 
 def cumsum(input, dim, *, dtype=None, out=None):
     """Running sums along a dimension."""
-    return scan.cumsum(input, dim, dtype)
+    r = scan.cumsum(input, dim, dtype)
+    return r if out is None else into(out, r, "cumsum")
 
 
 def flip(input, *dims):
@@ -868,13 +923,15 @@ def roll(input, shifts, dims=None):
     return scan.roll(input, shifts, dims)
 
 
-def diag(input, diagonal=0):
+def diag(input, diagonal=0, *, out=None):
     """The diagonal of a matrix, or a matrix with this diagonal."""
     if len(input._m.shape) == 2:
-        return vw.clone(vw.diagonal(input, diagonal))
+        r = vw.clone(vw.diagonal(input, diagonal))
+        return r if out is None else into(out, r, "diag")
     n = input._m.shape[0] + builtins.abs(diagonal)
     start = diagonal if diagonal >= 0 else -diagonal * n
-    return vw.embed(input, (n, n), start, (n + 1,))
+    r = vw.embed(input, (n, n), start, (n + 1,))
+    return r if out is None else into(out, r, "diag")
 
 
 def trace(input):
@@ -885,7 +942,8 @@ def trace(input):
 # ---- joining and indexing ----------------------------------------------------------------------------
 def cat(tensors, dim=0, *, axis=None, out=None):
     """Tensors joined along a dimension."""
-    return ix.cat(tensors, dim if axis is None else axis)
+    r = ix.cat(tensors, dim if axis is None else axis)
+    return r if out is None else into(out, r, "cat")
 
 
 concat = concatenate = cat
@@ -893,29 +951,34 @@ concat = concatenate = cat
 
 def stack(tensors, dim=0, *, out=None):
     """Tensors joined along a new dimension."""
-    return ix.stack(tensors, dim)
+    r = ix.stack(tensors, dim)
+    return r if out is None else into(out, r, "stack")
 
 
-def hstack(tensors):
+def hstack(tensors, *, out=None):
     """Tensors joined along their second dimension (first for vectors)."""
     tensors = [vw.reshape(x, (1,)) if not x._m.shape else x for x in tensors]
-    return ix.cat(tensors, 0 if len(tensors[0]._m.shape) == 1 else 1)
+    r = ix.cat(tensors, 0 if len(tensors[0]._m.shape) == 1 else 1)
+    return r if out is None else into(out, r, "hstack")
 
 
-def vstack(tensors):
+def vstack(tensors, *, out=None):
     """Tensors joined as rows."""
     rows = [vw.reshape(x, (1, -1)) if len(x._m.shape) < 2 else x for x in tensors]
-    return ix.cat(rows, 0)
+    r = ix.cat(rows, 0)
+    return r if out is None else into(out, r, "vstack")
 
 
-def gather(input, dim, index, *, sparse_grad=False):
+def gather(input, dim, index, *, sparse_grad=False, out=None):
     """Elements at index tensor places along a dimension."""
-    return ix.gather(input, index, attrs=wrap_dim(dim, len(input._m.shape)))
+    r = ix.gather(input, index, attrs=wrap_dim(dim, len(input._m.shape)))
+    return r if out is None else into(out, r, "gather")
 
 
-def index_select(input, dim, index):
+def index_select(input, dim, index, *, out=None):
     """Entries at these indices of a dimension."""
-    return ix.index_select(input, dim, index)
+    r = ix.index_select(input, dim, index)
+    return r if out is None else into(out, r, "index_select")
 
 
 def _scatter_value(input, index, src):
@@ -924,27 +987,31 @@ def _scatter_value(input, index, src):
     return full_op(src, attrs=meta_of(tuple(index._m.shape), input._m.dtype))
 
 
-def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     """Values written at index places along a dimension."""
     src = value if src is None else src
     mode = "add" if reduce == "add" else "set"
     dim = wrap_dim(dim, len(input._m.shape))
     if mode == "set" and not isinstance(src, Value):
-        return ix.scatter_value(input, index, src, attrs=(("dim", dim),))
-    return ix.scatter(input, index, _scatter_value(input, index, src), attrs=(dim, mode))
+        r = ix.scatter_value(input, index, src, attrs=(("dim", dim),))
+        return r if out is None else into(out, r, "scatter")
+    r = ix.scatter(input, index, _scatter_value(input, index, src), attrs=(dim, mode))
+    return r if out is None else into(out, r, "scatter")
 
 
-def scatter_add(input, dim, index, src):
+def scatter_add(input, dim, index, src, *, out=None):
     """Values added at index places along a dimension."""
-    return ix.scatter(input, index, src, attrs=(wrap_dim(dim, len(input._m.shape)), "add"))
+    r = ix.scatter(input, index, src, attrs=(wrap_dim(dim, len(input._m.shape)), "add"))
+    return r if out is None else into(out, r, "scatter_add")
 
 
-def index_add(input, dim, index, source, *, alpha=1):
+def index_add(input, dim, index, source, *, alpha=1, out=None):
     """Slices added at these indices of a dimension."""
-    return ix.index_add(input, dim, index, source if alpha == 1 else ew.mul(source, alpha))
+    r = ix.index_add(input, dim, index, source if alpha == 1 else ew.mul(source, alpha))
+    return r if out is None else into(out, r, "index_add")
 
 
-def take(input, index):
+def take(input, index, *, out=None):
     """Elements by their place in row-major order."""
     if index._m.dtype is not int64:
         fail(
@@ -952,13 +1019,15 @@ def take(input, index):
             f"take(): Expected a long tensor for index, but got {_long(index)}",
             "convert it with .long()",
         )
-    return ix.take(input, index)
+    r = ix.take(input, index)
+    return r if out is None else into(out, r, "take")
 
 
-def masked_select(input, mask):
+def masked_select(input, mask, *, out=None):
     """The elements where the mask holds, in one dimension."""
     x, m = broadcast_tensors(input, mask)
-    return x[m]
+    r = x[m]
+    return r if out is None else into(out, r, "masked_select")
 
 
 def nonzero(input, *, as_tuple=False):

@@ -1,0 +1,112 @@
+"""The public names are a list, and they take the arguments that PyTorch's take."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import pytest
+from surface_cases import TABLE, look, parameters, public_names
+
+import nacre
+
+RECORDED = json.loads(TABLE.read_text())
+AGAIN = "python tests/surface_cases.py --torch /path/to/a/python/with/torch"
+# Where PyTorch's documentation names an argument otherwise than PyTorch itself does.
+MISNAMED = {
+    "broadcast_to": {"shape": "size"},
+    "concatenate": {"axis": "dim"},
+    "set_num_threads": {"int": "num"},
+    "true_divide": {"dividend": "input", "divisor": "other"},
+    "Tensor.type_as": {"tensor": "other"},
+    "Tensor.where": {"y": "other"},
+}
+# Arguments that say which devices' state to keep, where there is one device.
+LEFT_OUT = {"random.fork_rng": {"_caller", "_devices_kw", "device_type"}}
+# An alias keeps its old, deprecated arguments in PyTorch.
+LEFT_OUT["nn.Hardtanh"] = {"min_value", "max_value"}
+
+
+def test_the_public_names_are_the_recorded_ones():
+    names = set(public_names(nacre))
+    assert names == set(RECORDED), (
+        f"new: {sorted(names - set(RECORDED))}, gone: {sorted(set(RECORDED) - names)}; if that is "
+        f"meant, record them: {AGAIN}"
+    )
+
+
+def test_every_public_name_is_pytorchs():
+    assert [name for name, entry in RECORDED.items() if not entry["there"]] == []
+
+
+def expected(name) -> list | None:
+    """PyTorch's parameters of a name; those of methods as their functions have them."""
+    entry = RECORDED[name]
+    home, _, last = name.rpartition(".")
+    if home == "Tensor" and last in RECORDED and RECORDED[last].get("parameters"):
+        return RECORDED[last]["parameters"][1:]
+    return entry.get("parameters")
+
+
+def own(name) -> list | None:
+    """The parameters of nacre's function, class or method."""
+    found = parameters(look(nacre, name))
+    if found and name.startswith("Tensor.") and found[0][0] in ("input", "tensor"):
+        return found[1:]
+    return found
+
+
+def value(text):
+    """A default as a value, so that 1 and 1.0 are the same."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def complaints(name, mine, theirs) -> list[str]:
+    """What PyTorch accepts and nacre's parameters do not."""
+    other = MISNAMED.get(name, {})
+    theirs = [[other.get(p, p), kind, default] for p, kind, default in theirs]
+    theirs = [p for p in theirs if p[0] not in LEFT_OUT.get(name, ())]
+    by_name = {p[0]: p for p in mine}
+    positional = [p[0] for p in mine if p[1] == "p"]
+    stars = {p[1] for p in mine}
+    found = []
+    for i, (p, kind, _) in enumerate(theirs):
+        if kind == "p" and i < len(positional) and positional[i] != p and "*" not in stars:
+            found.append(f"argument {i + 1} is {positional[i]}, PyTorch's {p}")
+    for p, kind, default in theirs:
+        if kind in ("*", "**"):
+            continue
+        if p not in by_name:
+            if "**" not in stars and not (kind == "p" and "*" in stars):
+                found.append(f"no {p}")
+        elif default not in ("required", "?"):
+            mine_default = by_name[p][2]
+            if mine_default == "required" or (
+                mine_default not in ("?", "None") and value(mine_default) != value(default)
+                and default != "None"
+            ):
+                found.append(f"{p}={mine_default}, PyTorch's {default}")
+    return found
+
+
+COMPARED = [name for name in RECORDED if expected(name) is not None and own(name) is not None]
+
+
+def test_most_signatures_are_compared():
+    assert len(COMPARED) > 400
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_arguments_are_pytorchs(name):
+    assert not complaints(name, own(name), expected(name))
+
+
+def test_complaints_are_made():
+    theirs = [["input", "p", "required"], ["dim", "p", "0"], ["out", "k", "None"]]
+    assert complaints("x", theirs, theirs) == []
+    assert complaints("x", theirs[:2], theirs) == ["no out"]
+    assert complaints("x", [theirs[0], ["dim", "p", "1"], theirs[2]], theirs)
+    assert complaints("x", [["x", "p", "required"], *theirs[1:]], theirs)
