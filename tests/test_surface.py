@@ -6,21 +6,26 @@ import ast
 import json
 
 import pytest
-from surface_cases import TABLE, look, parameters, public_names
 
 import nacre
+from surface_cases import TABLE, look, parameters, public_names
 
 RECORDED = json.loads(TABLE.read_text())
 AGAIN = "python tests/surface_cases.py --torch /path/to/a/python/with/torch"
-# Where PyTorch's documentation names an argument otherwise than PyTorch itself does.
+# Where PyTorch's documentation names an argument otherwise than PyTorch itself does, or takes it
+# by its position only.
 MISNAMED = {
     "broadcast_to": {"shape": "size"},
     "concatenate": {"axis": "dim"},
-    "set_num_threads": {"int": "num"},
+    "from_numpy": {"ndarray": "a"},
+    "promote_types": {"type1": "a", "type2": "b"},
+    "set_num_threads": {"int": "n"},
     "true_divide": {"dividend": "input", "divisor": "other"},
     "Tensor.type_as": {"tensor": "other"},
     "Tensor.where": {"y": "other"},
 }
+# Methods that take other arguments than the functions of their names.
+OWN_ARGUMENTS = ("where", "norm", "normal_")
 # Arguments that say which devices' state to keep, where there is one device.
 LEFT_OUT = {"random.fork_rng": {"_caller", "_devices_kw", "device_type"}}
 # An alias keeps its old, deprecated arguments in PyTorch.
@@ -41,11 +46,13 @@ def test_every_public_name_is_pytorchs():
 
 def expected(name) -> list | None:
     """PyTorch's parameters of a name; those of methods as their functions have them."""
-    entry = RECORDED[name]
+    found = RECORDED[name].get("parameters")
     home, _, last = name.rpartition(".")
-    if home == "Tensor" and last in RECORDED and RECORDED[last].get("parameters"):
-        return RECORDED[last]["parameters"][1:]
-    return entry.get("parameters")
+    function = RECORDED.get(last.removesuffix("_"), {}).get("parameters")
+    if home == "Tensor" and function and last not in OWN_ARGUMENTS:
+        found = [p for p in function[1:] if p[0] != "out"]
+    other = MISNAMED.get(name) or MISNAMED.get(last.removesuffix("_"), {})
+    return found and [[other.get(p, p), kind, default] for p, kind, default in found]
 
 
 def own(name) -> list | None:
@@ -66,8 +73,6 @@ def value(text):
 
 def complaints(name, mine, theirs) -> list[str]:
     """What PyTorch accepts and nacre's parameters do not."""
-    other = MISNAMED.get(name, {})
-    theirs = [[other.get(p, p), kind, default] for p, kind, default in theirs]
     theirs = [p for p in theirs if p[0] not in LEFT_OUT.get(name, ())]
     by_name = {p[0]: p for p in mine}
     positional = [p[0] for p in mine if p[1] == "p"]

@@ -10,13 +10,11 @@ from nacre.nn import functional, init, parameter, utils
 from nacre.nn import layers as modules
 from nacre.nn.layers import *  # noqa: F403
 from nacre.nn.layers import __all__ as _layers
-from nacre.nn.lazy import LazyModuleMixin
 from nacre.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     *_layers,
     "Buffer",
-    "LazyModuleMixin",
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",

@@ -291,24 +291,24 @@ def _like(t, d, memory_format=None):
     return preserved_meta(d or t._m.dtype, t._m)
 
 
-def zeros_like(t, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
     """Zeros of a tensor's shape and type."""
-    return _finish(create.full(0, attrs=_like(t, dtype)), requires_grad)
+    return _finish(create.full(0, attrs=_like(input, dtype)), requires_grad)
 
 
-def ones_like(t, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
+def ones_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
     """Ones of a tensor's shape and type."""
-    return _finish(create.full(1, attrs=_like(t, dtype)), requires_grad)
+    return _finish(create.full(1, attrs=_like(input, dtype)), requires_grad)
 
 
-def empty_like(t, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
+def empty_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
     """A tensor of this shape and type whose values are not set."""
-    return zeros_like(t, dtype=dtype, requires_grad=requires_grad)
+    return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
 
 
-def full_like(t, fill_value, *, dtype=None, device=None, requires_grad=False, **unused):
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False, **unused):
     """A tensor's shape and type filled with a number."""
-    return _finish(create.full(fill_value, attrs=_like(t, dtype)), requires_grad)
+    return _finish(create.full(fill_value, attrs=_like(input, dtype)), requires_grad)
 
 
 def arange(*args, start=None, end=None, step=None, out=None, dtype=None, requires_grad=False, **more):

@@ -575,20 +575,29 @@ def _extreme(x, args, dim, keepdim, kind, whole, place, pairwise):
     return kind((values, indices if keepdim else vw.squeeze(indices, dim)))
 
 
-def max(input, *args, dim=None, keepdim=False, other=None):
+def _into_both(out, r, name):
+    """Write values and places into a pair of tensors, or one result into one tensor."""
+    if not isinstance(r, tuple):
+        return into(out, r, name)
+    return type(r)([into(x, y, name) for x, y in zip(out, r, strict=True)])
+
+
+def max(input, *args, dim=None, keepdim=False, other=None, out=None):
     """The largest element; with a dimension, the largest along it and where; with a tensor, pairs."""
     if not isinstance(input, Value):
         _tensor("max", input, 1, "input")
     args = args if other is None else (other,)
-    return _extreme(input, args, dim, keepdim, _MAX, reduce.max_whole, reduce.argmax, maximum)
+    r = _extreme(input, args, dim, keepdim, _MAX, reduce.max_whole, reduce.argmax, maximum)
+    return r if out is None else _into_both(out, r, "max")
 
 
-def min(input, *args, dim=None, keepdim=False, other=None):
+def min(input, *args, dim=None, keepdim=False, other=None, out=None):
     """The smallest element; with a dimension, the smallest along it and where; with a tensor, pairs."""
     if not isinstance(input, Value):
         _tensor("min", input, 1, "input")
     args = args if other is None else (other,)
-    return _extreme(input, args, dim, keepdim, _MIN, reduce.min_whole, reduce.argmin, minimum)
+    r = _extreme(input, args, dim, keepdim, _MIN, reduce.min_whole, reduce.argmin, minimum)
+    return r if out is None else _into_both(out, r, "min")
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
@@ -596,8 +605,9 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     if not isinstance(input, Value):
         _tensor("norm", input, 1, "input")
     p = 2.0 if p in ("fro", None) else float(p)
-    attrs = (("p", p), ("dims", _dims(input, dim)), ("keep", keepdim))
-    r = statistics.norm_(input, attrs=attrs)
+    x = input if dtype is None else ew.cast(input, dtype)
+    attrs = (("p", p), ("dims", _dims(x, dim)), ("keep", keepdim))
+    r = statistics.norm_(x, attrs=attrs)
     return r if out is None else into(out, r, "norm")
 
 
@@ -650,7 +660,22 @@ def dot(input, tensor, *, out=None):
     return r if out is None else into(out, r, "dot")
 
 
-inner = dot
+def inner(input, other, *, out=None):
+    """Sums of products over the last dimensions."""
+    x, y = _product_pair("inner", input, other)
+    if not x._m.shape or not y._m.shape:
+        r = ew.mul(x, y)
+        return r if out is None else into(out, r, "inner")
+    if x._m.shape[-1] != y._m.shape[-1]:
+        fail(
+            RuntimeError,
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(x._m.shape)} and {list(y._m.shape)}",
+        )
+    shape = (*x._m.shape[:-1], *y._m.shape[:-1])
+    left, right = (vw.reshape(v, (numel(v._m.shape[:-1]), v._m.shape[-1])) for v in (x, y))
+    r = vw.reshape(mm_ops.mm(left, vw.transpose2(right)), shape)
+    return r if out is None else into(out, r, "inner")
 
 
 def outer(input, vec2, *, out=None):
@@ -714,7 +739,12 @@ def transpose(input, dim0, dim1):
     return vw.transpose(input, dim0, dim1)
 
 
-swapaxes = swapdims = transpose
+def swapaxes(input, axis0, axis1):
+    """Two dimensions exchanged."""
+    return transpose(input, axis0, axis1)
+
+
+swapdims = transpose
 
 
 def t(input):
@@ -1030,12 +1060,13 @@ def masked_select(input, mask, *, out=None):
     return r if out is None else into(out, r, "masked_select")
 
 
-def nonzero(input, *, as_tuple=False):
+def nonzero(input, *, out=None, as_tuple=False):
     """The places of elements that are not zero."""
     places = np.nonzero(array_of(input))
     if as_tuple:
         return tuple([from_array(p.astype(np.int64)) for p in places])
-    return from_array(np.stack(places, 1).astype(np.int64) if places else np.zeros((1, 0), np.int64))
+    r = from_array(np.stack(places, 1).astype(np.int64) if places else np.zeros((1, 0), np.int64))
+    return r if out is None else into(out, r, "nonzero")
 
 
 argwhere = nonzero
@@ -1076,9 +1107,9 @@ def is_floating_point(input):
     return input._m.dtype.is_floating_point
 
 
-def result_type(a, b):
-    """The type of a + b."""
-    return _promoted(a, b)
+def result_type(tensor1, tensor2):
+    """The type of tensor1 + tensor2."""
+    return _promoted(tensor1, tensor2)
 
 
 def can_cast(from_, to):

@@ -47,35 +47,65 @@ def _reflected(function):
     return method
 
 
-def _in_place_binary(op, name, check=None):
-    def method(self, other, *, alpha=1, value=1):
-        y = _operand(self, other)
-        if y is None:
-            fail(
-                TypeError,
-                f"{name}(): argument 'other' (position 1) must be Tensor, not "
-                f"{type(other).__name__}",
-            )
+def _given(name, x, other):
+    y = _operand(x, other)
+    if y is None:
+        fail(
+            TypeError,
+            f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}",
+        )
+    return y
+
+
+def _named(method, name):
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"`{name[:-1]}` in place."
+    return method
+
+
+def _in_place_scaled(op, scaled, name, check=None):
+    def method(self, other, *, alpha=1):
+        y = _given(name, self, other)
         if check is not None:
             check(self, y)
         if type(alpha) is Symbol or alpha != 1:
             functions._check_alpha(self, y, alpha)
-            scaled = ew.add_scaled if op is ew.add else ew.sub_scaled
             return cell.in_place(self, scaled, (y, alpha))
         return cell.in_place(self, op, (y,))
 
-    method.__name__ = name
-    method.__doc__ = f"`{name[:-1]}` in place."
-    return method
+    return _named(method, name)
+
+
+def _in_place_binary(op, name, check=None):
+    def method(self, other):
+        y = _given(name, self, other)
+        if check is not None:
+            check(self, y)
+        return cell.in_place(self, op, (y,))
+
+    return _named(method, name)
 
 
 def _in_place_unary(op, name):
     def method(self):
         return cell.in_place(self, op)
 
-    method.__name__ = name
-    method.__doc__ = f"`{name[:-1]}` in place."
-    return method
+    return _named(method, name)
+
+
+def _div_(self, other, *, rounding_mode=None):
+    """Divide in place, rounded down ('floor') or towards zero ('trunc') if asked."""
+    y = _given("div_", self, other)
+    if rounding_mode is None:
+        return cell.in_place(self, ew.div, (y,))
+    return self.copy_(functions.div(self, y, rounding_mode=rounding_mode))
+
+
+def _round_(self, *, decimals=0):
+    """The nearest integer, or multiple of a power of ten, in place; halves to even."""
+    if decimals:
+        return self.copy_(functions.round(self, decimals=decimals))
+    return cell.in_place(self, ew.round_)
 
 
 _BINARY = {
@@ -109,7 +139,7 @@ def attach():
     for name, op in functions.IN_PLACE.items():
         if name == "lerp":
             continue
-        check = functions._no_bool if name == "sub" else None
+        check = None
         if name in ("floor_divide", "remainder"):
             check = functions._zero_division
         if name.startswith("logical_"):
@@ -118,7 +148,16 @@ def attach():
             op, name + "_"
         )
         setattr(Tensor, name + "_", maker)
-    for alias, name in (("subtract_", "sub_"), ("multiply_", "mul_"), ("divide_", "div_")):
+    Tensor.add_ = _in_place_scaled(ew.add, ew.add_scaled, "add_")
+    Tensor.sub_ = _in_place_scaled(ew.sub, ew.sub_scaled, "sub_", functions._no_bool)
+    Tensor.div_ = _div_
+    Tensor.round_ = _round_
+    for alias, name in (
+        ("subtract_", "sub_"),
+        ("multiply_", "mul_"),
+        ("divide_", "div_"),
+        ("true_divide_", "div_"),
+    ):
         setattr(Tensor, alias, getattr(Tensor, name))
     _operators()
     _others()
@@ -221,7 +260,7 @@ def _clamp_max_(self, max):
 
 def _masked_fill_(self, mask, value):
     """Write a number where the mask holds."""
-    return cell.in_place(self, ew.masked_fill, (mask, value))
+    return cell.masked_fill(self, mask, value)
 
 
 def _scatter_(self, dim, index, src=None, *, value=None, reduce=None):
@@ -264,15 +303,55 @@ def _lerp_(self, end, weight):
     return cell.in_place(self, ew.lerp, (end, weight))
 
 
-def _geometry_in_place(function):
-    def method(self, *args):
-        other = function(self.detach(), *args)
-        self._m = other._m
-        self._v = other._v if self._base is not None else (other._v or 0)
-        cell.bump(self)
-        return self
+def _square_(self):
+    """The square, in place."""
+    return _pow_(self, 2)
 
+
+def _where(self, condition, other):
+    """The tensor where the condition holds, else `other`."""
+    return functions.where(condition, self, other)
+
+
+def _norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+    """The p-norm over dimensions; p=2 by default."""
+    return functions.norm(self, p, dim, keepdim, dtype=dtype)
+
+
+# ---- new tensors of the same type ----------------------------------------------------------------
+def _new_tensor(
+    self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
+    """A tensor of `data` with this tensor's type."""
+    d = self._m.dtype if dtype is None else dtype
+    return creation.tensor(data, dtype=d, device=device, requires_grad=requires_grad)
+
+
+def _made_by(make, meaning):
+    def method(self, *size, dtype=None, device=None, requires_grad=False, **more):
+        d = self._m.dtype if dtype is None else dtype
+        return make(*size, dtype=d, device=device, requires_grad=requires_grad, **more)
+
+    method.__doc__ = meaning
     return method
+
+
+_new_zeros = _made_by(creation.zeros, "Zeros of this size, with this tensor's type.")
+_new_ones = _made_by(creation.ones, "Ones of this size, with this tensor's type.")
+_new_empty = _made_by(creation.empty, "A tensor of this size and this tensor's type, not set.")
+
+
+def _new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, **more):
+    """A tensor of this size filled with a number, with this tensor's type."""
+    d = self._m.dtype if dtype is None else dtype
+    return creation.full(
+        size, fill_value, dtype=d, device=device, requires_grad=requires_grad, **more
+    )
+
+
+def _new(self, *args):
+    """A tensor of these sizes, or of this data, with this tensor's type."""
+    return Services.legacy(self._m.dtype, args)
 
 
 def _others():
@@ -287,24 +366,15 @@ def _others():
     Tensor.addcmul_ = _addcmul_
     Tensor.addcdiv_ = _addcdiv_
     Tensor.lerp_ = _lerp_
-    Tensor.square_ = lambda self: _pow_(self, 2)
-    Tensor.where = lambda self, condition, other: functions.where(condition, self, other)
-    Tensor.rsub = functions.rsub
-    Tensor.new_tensor = lambda self, data, **k: creation.tensor(
-        data, dtype=k.pop("dtype", self._m.dtype), **k
-    )
-    Tensor.new_zeros = lambda self, *size, **k: creation.zeros(
-        *size, dtype=k.pop("dtype", None) or self._m.dtype, **k
-    )
-    Tensor.new_ones = lambda self, *size, **k: creation.ones(
-        *size, dtype=k.pop("dtype", None) or self._m.dtype, **k
-    )
-    Tensor.new_empty = Tensor.new_zeros
-    Tensor.new_full = lambda self, size, value, **k: creation.full(
-        size, value, dtype=k.pop("dtype", None) or self._m.dtype, **k
-    )
-    Tensor.new = lambda self, *args: Services.legacy(self._m.dtype, args)
-    Tensor.ne_ = Tensor.ne_
+    Tensor.square_ = _square_
+    Tensor.where = _where
+    Tensor.norm = _norm
+    Tensor.new_tensor = _new_tensor
+    Tensor.new_zeros = _new_zeros
+    Tensor.new_ones = _new_ones
+    Tensor.new_empty = _new_empty
+    Tensor.new_full = _new_full
+    Tensor.new = _new
     rand_in_place.attach(Tensor)
 
 

@@ -47,7 +47,6 @@ class Tensor(Value):
     _made = None
     _hooks = None
     _after = None
-    names = None
     layout = "torch.strided"
     is_cuda = False
     is_sparse = False

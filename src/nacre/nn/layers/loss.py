@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nacre.base.errors import fail
 from nacre.nn import functional as F
+from nacre.nn.functional.loss import legacy_reduction
 from nacre.nn.module import Module
 from nacre.nn.naming import shown_in
 
@@ -14,7 +15,7 @@ class _Loss(Module):
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
         if size_average is not None or reduce is not None:
-            self.reduction = F.legacy_reduction(size_average, reduce)
+            self.reduction = legacy_reduction(size_average, reduce)
         else:
             self.reduction = reduction
 
