@@ -52,11 +52,12 @@ class Run:
         before = TRACE.grad
         try:
             TRACE.grad = self.create_graph
-            for edge, g, meta in roots:
-                g = ones(meta) if g is None else g
+            roots = [(edge, ones(m) if g is None else g) for edge, g, m in roots]
+            for edge, g in roots:
                 self.given.add(id(g._c))
                 self._add(buffers, edge, g)
-            for edge, _, _ in roots:
+            g = None
+            for edge, _ in roots:
                 self._push(ready, counts, _node(edge))
             done = set()
             while ready:
@@ -124,10 +125,8 @@ class Run:
     def _leaf(self, leaf, g):
         if g is None or (self.wanted is not None and id(leaf) not in self.wanted):
             return
-        if leaf._hooks:
-            for hook in list(leaf._hooks.values()):
-                changed = hook(g)
-                g = g if changed is None else changed
+        for hook in list((leaf._hooks or {}).values()):
+            g = _changed(hook, g)
         held = getrefcount(g)
         self.leaves[id(leaf)] = self._own(leaf, g, held)
         self.order.append(leaf)
@@ -142,7 +141,7 @@ class Run:
         m = leaf._m
         dense = is_dense(tuple(m.shape), m.strides)
         fits = _same_strides(g._m, m) if dense else g._m.contiguous
-        keeps = fits and held <= SOLE_GRADIENT and id(g._c) not in self.given
+        keeps = fits and held <= SOLE_GRADIENT
         c = g._c
         whole = g._v is None or (not g._v and g._m is c.meta)
         if keeps and whole and c.data is None and c.stretch is TRACE.stretch:
@@ -216,9 +215,7 @@ class Run:
     def _before(self, node, hooks, grads):
         for index, hook in list(hooks.get("tensor", {}).values()):
             if index in grads:
-                changed = hook(grads[index])
-                if changed is not None:
-                    grads[index] = changed
+                grads[index] = _changed(hook, grads[index])
         if "pre" in hooks:
             for hook in list(hooks["pre"].values()):
                 changed = hook(tuple(grads[k] for k in sorted(grads)))
@@ -234,6 +231,12 @@ class Run:
                 else:
                     t._grad = elementwise.add(t._grad, g)
         return grads
+
+
+def _changed(hook, g):
+    """What a hook makes of a gradient."""
+    changed = hook(g)
+    return g if changed is None else changed
 
 
 def _is_sole(g):

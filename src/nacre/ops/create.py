@@ -7,6 +7,7 @@ import numpy as np
 from nacre.base.dtypes import bool_, float64, int32, int64, uint8
 from nacre.ir.node import meta_of
 from nacre.ops.record import Operation
+from nacre.ops.rules import preserved_meta
 from nacre.ops.samples import f32, i64, refused, sample
 
 
@@ -83,9 +84,8 @@ arange = Operation(
 
 
 def zeros_like(x):
-    """Zeros of a tensor's shape and type, row-major: a gradient that is none."""
-    m = x._m
-    return full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
+    """Zeros laid out as a copy of a tensor: a gradient that is none."""
+    return full(0.0, attrs=preserved_meta(x._m.dtype, x._m))
 
 
 def _arange(meta, start, step):

@@ -8,6 +8,7 @@ from nacre.base.dtypes import int32, int64
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dim
 from nacre.ir.node import meta_of
+from nacre.ir.tape import written
 from nacre.ops import index_samples, view
 from nacre.ops.create import full
 from nacre.ops.elementwise import add, cast, lt, where
@@ -54,7 +55,7 @@ def _gather_infer(attrs, x, index):
 def _gather_grad(ctx, g):
     m = ctx.metas[0]
     zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
-    return scatter(zeros, ctx[1], g, attrs=(ctx.attrs, "add")), None
+    return written(scatter(zeros, ctx[1], g, attrs=(ctx.attrs, "add"))), None
 
 
 def _gathering(name, error, words, **more):
@@ -199,7 +200,7 @@ def _extreme_along(name):
         if not attrs["keep"]:
             g = view.unsqueeze(g, attrs["dim"])
         zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
-        return scatter(zeros, ctx[1], g, attrs=(attrs["dim"], "add")), None
+        return written(scatter(zeros, ctx[1], g, attrs=(attrs["dim"], "add")), 2), None
 
     return Composite(
         f"{name}_along",
@@ -372,7 +373,8 @@ def _index_select_grad(ctx, g):
         return g, None
     dim = dict(ctx.attrs)["dim"]
     zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
-    return scatter(zeros, spread_index(ctx[1], dim, tuple(g._m.shape)), g, attrs=(dim, "add")), None
+    places = spread_index(ctx[1], dim, tuple(g._m.shape))
+    return written(scatter(zeros, places, g, attrs=(dim, "add"))), None
 
 
 index_select_ = Composite(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nacre.base.shapes import contiguous_strides
+from nacre.base.shapes import contiguous_strides, preserved_strides
 from nacre.ir.node import meta_of
+from nacre.ir.tape import written
 from nacre.ops import index_samples as cases
 from nacre.ops import view
 from nacre.ops.create import full
@@ -44,7 +45,7 @@ def _index_along_grad(ctx, g):
     spread = (*m.shape[:dim], places._m.numel, *m.shape[dim + 1 :])
     zeros = full(0, attrs=meta_of(tuple(m.shape), g._m.dtype, None, m.device))
     places = spread_index(places, dim, spread)
-    return scatter(zeros, places, view.reshape(g, spread), attrs=(dim, "add")), None
+    return written(scatter(zeros, places, view.reshape(g, spread), attrs=(dim, "add"))), None
 
 
 index_along = Composite(
@@ -54,7 +55,7 @@ index_along = Composite(
     ((1,), ()),
     grad_name="IndexBackward0",
     torch=("Tensor.__getitem__",),
-    samples=cases.index,
+    samples=cases.index_along,
     errors=cases.index_errors,
 )
 
@@ -70,7 +71,7 @@ def _index_grad(ctx, g):
     zeros = full(0, attrs=meta_of((m.numel,), g._m.dtype, None, m.device))
     flat = view.reshape(g, (g._m.numel,))
     out = scatter(zeros, ctx[1], flat, attrs=(0, "add"))
-    return view.reshape(out, tuple(m.shape)), None
+    return written(view.reshape(out, tuple(m.shape))), None
 
 
 index_flat = Composite(
@@ -85,10 +86,12 @@ index_flat = Composite(
 
 
 def _put_body(mode):
-    def body(x, positions, value):
+    def body(x, positions, value, shape):
         m = x._m
+        value = view.reshape(view.expand(value, shape), (positions._m.numel,))
         out = scatter(view.reshape(_dense(x), (-1,)), positions, value, attrs=(0, mode))
-        return view.clone(view.reshape(out, tuple(m.shape)))
+        strides = preserved_strides(tuple(m.shape), m.strides)
+        return _laid(view.reshape(out, tuple(m.shape)), strides)
 
     return body
 
@@ -96,13 +99,16 @@ def _put_body(mode):
 def _put_grad(mode):
     def grad(ctx, g):
         positions = ctx[1]
-        flat = view.reshape(_dense(g), (-1,))
+        shape = dict(ctx.attrs)["shape"]
         first = g if ctx.needs[0] else None
         if ctx.needs[0] and mode == "set":
-            zeros = full(0, attrs=meta_of((positions._m.numel,), g._m.dtype))
-            kept = scatter(flat, positions, zeros, attrs=(0, "set"))
-            first = view.reshape(kept, tuple(g._m.shape))
-        return first, None, gather(flat, positions, attrs=0) if ctx.needs[2] else None
+            zero = full(0, attrs=meta_of((), g._m.dtype, None, g._m.device))
+            first = index_put(g, positions, zero, attrs=ctx.attrs)
+        second = None
+        if ctx.needs[2]:
+            found = gather(view.reshape(_dense(g), (-1,)), positions, attrs=0)
+            second = _laid(view.reshape(found, shape), contiguous_strides(shape))
+        return first, None, second
 
     return grad
 

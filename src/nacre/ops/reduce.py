@@ -11,6 +11,7 @@ from nacre.base.dtypes import bool_, int64, uint8
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dims
 from nacre.ir.node import meta_of
+from nacre.ir.tape import written
 from nacre.ir.trace import long_name
 from nacre.ops import view
 from nacre.ops.elementwise import cast, div, eq, isnan, logical_or, masked_fill, mul, where
@@ -37,6 +38,11 @@ def spread(g, ctx):
     dims, keep = ctx.attrs
     shape = ctx.metas[0].shape
     return view.expand(restored(g, shape, dims, keep), tuple(shape))
+
+
+def spread_whole(g, ctx):
+    """The same of a reduction of all elements: a number expands as it is."""
+    return spread(g, ctx) if g._m.shape else view.expand(g, tuple(ctx.metas[0].shape))
 
 
 def size_of(shape, dims) -> int:
@@ -146,12 +152,18 @@ sum_ = _reduction(
     "sum",
     np.sum,
     _widened,
-    lambda ctx, g: (spread(g, ctx),),
+    lambda ctx, g: (spread_whole(g, ctx),),
     torch=("torch.sum", "Tensor.sum"),
     samples=whole(),
 )
 sum_dim = replace(
-    sum_, name="sum_dim", grad_name="SumBackward1", samples=along(), errors=_bad_dims(), _where={}
+    sum_,
+    name="sum_dim",
+    grad=lambda ctx, g: (spread(g, ctx),),
+    grad_name="SumBackward1",
+    samples=along(),
+    errors=_bad_dims(),
+    _where={},
 )
 
 
@@ -166,6 +178,8 @@ def sum_to(x, shape):
     dims = tuple(range(extra)) + tuple(
         i + extra for i, n in enumerate(shape) if n == 1 and x._m.shape[i + extra] != 1
     )
+    if not shape:
+        return sum_(x, attrs=(tuple(range(extra)), False)) if extra else x
     if extra and len(dims) == extra:
         return view.whole(sum_(x, attrs=(dims, False)))
     if dims:
@@ -219,6 +233,8 @@ def mean(x, dims=None, keep=False):
 def _prod_grad(ctx, g):
     """The product of the others; with one zero among them only its own place gets any."""
     x = ctx[0]
+    if not x._m.shape:
+        return (g,)
     dims, _ = ctx.attrs
     g = spread(g, ctx)
     zero = eq(x, 0.0)
@@ -327,7 +343,7 @@ def _even_or_nan(ctx, g):
     """The same, where a NaN is what attains it."""
     x = ctx[0]
     hit = cast(logical_or(eq(x, ctx.out), isnan(x)), x._m.dtype)
-    return (where(eq(hit, 0.0), 0.0, div(spread(g, ctx), sum_dims(hit))),)
+    return (written(where(eq(hit, 0.0), 0.0, div(spread(g, ctx), sum_dims(hit)))),)
 
 
 def _whole_extreme(record, name):

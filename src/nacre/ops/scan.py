@@ -24,7 +24,7 @@ def _cumsum_numpy(attrs, meta, x):
 
 
 def _cumsum_grad(ctx, g):
-    if not g._m.shape:
+    if g._m.numel <= 1 or g._m.shape[ctx.attrs] == 1:
         return (g,)
     turned = cumsum_(flip_(g, attrs=(ctx.attrs,)), attrs=ctx.attrs)
     return (flip_(turned, attrs=(ctx.attrs,)),)

@@ -18,7 +18,7 @@ from nacre.base.shapes import (
     wrap_dim,
 )
 from nacre.ir.node import Meta, meta_of
-from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of
+from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of, written
 from nacre.ir.trace import INFERENCE, TRACE, new_cell, slot_of, wrap, write_into
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
@@ -358,6 +358,8 @@ def expand(x, shape):
                 f"{list(m.shape)}",
             )
     shape = tuple(sizes)
+    if not m.shape:
+        return alias(expand_, x, shape, _start(x), shape, (0,) * len(shape))
     # leading dimensions take the stride the next one spans, as PyTorch reports it for size 1
     for i in range(len(shape) - 1, -1, -1):
         if i < extra and shape[i] == 1:
@@ -631,10 +633,11 @@ def _as_strided_grad(ctx, g):
     if not is_dense(tuple(base.shape), base.strides):
         span = 1 + sum((n - 1) * q for n, q in zip(base.shape, base.strides, strict=True))
         flat = embed(g, (span,), offset, strides)
-        return (clone(as_strided(flat, tuple(base.shape), base.strides, 0)),)
+        return (whole(written(clone(as_strided(flat, tuple(base.shape), base.strides, 0)))),)
     meta = meta_of(tuple(base.shape), g._m.dtype, base.strides, g._m.device)
     region = meta_of(tuple(shape), g._m.dtype, tuple(strides), g._m.device)
-    return (embed_(g, attrs=(("meta", meta), ("offset", offset), ("region", region))),)
+    found = embed_(g, attrs=(("meta", meta), ("offset", offset), ("region", region)))
+    return (whole(written(found)),)  # a view of what was written, as in PyTorch
 
 
 as_strided_ = View(

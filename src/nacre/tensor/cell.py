@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from sys import getrefcount
 
 import numpy as np
 
+from nacre.base import dtypes
 from nacre.base.errors import fail
 from nacre.base.shapes import contiguous_strides, is_contiguous, is_dense, overlaps_itself
-from nacre.base import dtypes
-from nacre.ir.node import MARK, Meta, meta_of
-from nacre.ir.tape import GradNode, Port, attach, class_of, edge_of, is_leaf_here, requires, version_of
+from nacre.ir.node import MARK, REBIND, Meta, meta_of
+from nacre.ir.tape import (
+    GradNode,
+    Port,
+    attach,
+    class_of,
+    edge_of,
+    is_leaf_here,
+    requires,
+    version_of,
+    written,
+)
 from nacre.ir.trace import (
     INFERENCE,
     TRACE,
@@ -27,7 +38,7 @@ from nacre.ir.trace import (
     write_into,
 )
 from nacre.ops import elementwise, reduce, view
-from nacre.ops.create import full
+from nacre.ops.create import full, zeros_like
 from nacre.ops.record import Composite
 from nacre.runtime.run import commit, evaluate, settle
 
@@ -69,7 +80,7 @@ def address_of(t) -> int:
     if not storage.pinned:
         if t._c.stretch is TRACE.stretch:
             evaluate()
-        storage.pinned = True
+        storage.pinned = storage.exported = True
     return storage.address() + (t._v or 0) * t._m.dtype.itemsize
 
 
@@ -124,6 +135,8 @@ def _owner(array):
 
 def from_numpy(a):
     """A tensor over the memory of an array."""
+    if not isinstance(a, np.ndarray):
+        fail(TypeError, f"expected np.ndarray (got {type(a).__name__})")
     d = dtypes.from_numpy(a.dtype)
     itemsize = a.itemsize
     if any(q < 0 for q in a.strides):
@@ -176,9 +189,6 @@ def bump(t):
 
 
 # ---- storing ------------------------------------------------------------------------------------
-REBIND = "rebind"
-
-
 def rebind(c, s, node):
     """Make a value just recorded the value of a cell.
 
@@ -243,7 +253,7 @@ def _write_memory(t, array, index=...):
     if is_read(c, TRACE.stretch):
         array = np.array(array, copy=True)
         evaluate()
-    if not c.exposed and getrefcount(c.data) > ALONE:
+    if not c.exposed and getrefcount(c.data) - c.data.rings > ALONE:
         c.data = Storage(c.data.array.copy())
     array_of(t)[index] = array
 
@@ -306,11 +316,15 @@ ALONE = _alone()
 def check_writable(t):
     """Refuse writes that PyTorch refuses."""
     if t._c.meta is not t._m and overlaps_itself(tuple(t._m.shape), t._m.strides):
-        fail(
-            RuntimeError,
-            "unsupported operation: more than one element of the written-to tensor refers to a single "
-            "memory location. Please clone() the tensor before performing the operation.",
-        )
+        _refuse_overlap()
+
+
+def _refuse_overlap():
+    fail(
+        RuntimeError,
+        "unsupported operation: more than one element of the written-to tensor refers to a single "
+        "memory location. Please clone() the tensor before performing the operation.",
+    )
 
 
 def check_leaf(t, flows):
@@ -522,19 +536,18 @@ def _move_retained(before, after, t):
 
 
 # ---- copy, fill, .data = -----------------------------------------------------------------------
-def _zeros_like(g):
+def _zeros(g):
     m = g._m
-    strides = m.strides if is_dense(tuple(m.shape), m.strides) else None
-    return full(0.0, attrs=meta_of(m.shape, m.dtype, strides, m.device))
+    return full(0.0, attrs=meta_of(m.shape, m.dtype, None, m.device))
 
 
-def _replaced(name, grad_name, second):
+def _replaced(name, grad_name, second, zeros=zeros_like):
     """The record of a write that keeps nothing of the tensor: its own gradient is zero."""
     return Composite(
         name,
         lambda t, value: value,
         lambda ctx, g: (
-            _zeros_like(g) if ctx.needs[0] else None,
+            zeros(g) if ctx.needs[0] else None,
             second(g) if ctx.needs[1] else None,
         ),
         grad_name=grad_name,
@@ -542,7 +555,7 @@ def _replaced(name, grad_name, second):
     )
 
 
-copy_history = _replaced("copy_history", "CopyBackwards", lambda g: g)
+copy_history = _replaced("copy_history", "CopyBackwards", lambda g: g, _zeros)
 fill_history = _replaced("fill_history", "FillBackward2", lambda g: None)
 fill_tensor_history = _replaced("fill_tensor_history", "FillBackward3", reduce.sum_dims)
 zero_history = _replaced("zero_history", "ZeroBackward0", lambda g: None)
@@ -563,19 +576,55 @@ def fill(t, value, history=fill_history):
     if t._m.dtype.category < 2 and isinstance(value, float):
         value = int(value) if t._m.dtype.category else bool(value)
     if overlaps_itself(tuple(t._m.shape), t._m.strides):
-        _fill_expanded(t, value)
+        _fill_expanded(t, value, history)
         return
     in_place(t, full, (value,), value=(full, (value,), None), history=history)
 
 
-def _fill_expanded(t, value):
-    check_leaf(t, requires(t))
+def masked_fill(t, mask, value):
+    """t.masked_fill_(mask, value): allowed on expanded tensors too."""
+    if not overlaps_itself(tuple(t._m.shape), t._m.strides):
+        return in_place(t, elementwise.masked_fill, (mask, value))
+    warnings.warn(
+        "Use of masked_fill_ on expanded tensors is deprecated. Please clone() the tensor before "
+        "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar",
+        UserWarning,
+        stacklevel=3,
+    )
+    shape, strides = tuple(t._m.shape), t._m.strides
+    repeated = tuple([i for i, n in enumerate(shape) if n > 1 and not strides[i]])
+    once = reduce.any_(view.expand(mask, shape), attrs=(repeated, True))
+    _write_expanded(
+        t,
+        lambda part: in_place(part, elementwise.masked_fill, (once, value)),
+        lambda old: _history(t, old, elementwise.masked_fill, (mask, value), None),
+    )
+    return t
+
+
+def _fill_expanded(t, value, history):
+    _write_expanded(
+        t,
+        lambda part: fill(part, value),
+        lambda old: _history(t, old, history, (value,), None),
+    )
+
+
+def _write_expanded(t, write, remember):
+    """Write the memory of an expanded tensor, each place once, and put the write on the tape."""
+    tracked = tracks(t, ())
+    check_leaf(t, tracked)
     m = t._m
+    edge = edge_of(t) if tracked else None
     shape = tuple(1 if not q else n for n, q in zip(m.shape, m.strides, strict=True))
     part = view.as_strided(t.detach(), shape, m.strides)
-    fill(part, value)
+    write(part)
     if t._vc is not part._vc:
         bump(t)
+    if tracked:
+        old = wrap(t._c, m)
+        old._rg, old._gf = True, edge
+        remember(old)
 
 
 def set_data(t, other):
@@ -604,6 +653,8 @@ class _SliceRule:
     def grad_many(node, grads):
         """Zero the written part for the base; pass its gradient through the operation."""
         inner, offset, region, layout = node.attrs
+        if node.next[0] is not None and overlaps_itself(tuple(region.shape), region.strides):
+            _refuse_overlap()
         g = elementwise.clone(grads[0], attrs=layout)
         part = view.as_strided(g, tuple(region.shape), region.strides, offset)
         function = getattr(inner.op, "grad_many", None)
@@ -615,7 +666,7 @@ class _SliceRule:
             m = part._m
             first = full(0.0, attrs=meta_of(tuple(m.shape), m.dtype, None, m.device))
         base = slice_put(g, first, attrs=(("offset", offset), ("region", region)))
-        return [base, *results[1:]]
+        return [written(base, 2), *results[1:]]
 
 
 slice_put = Composite(

@@ -130,7 +130,7 @@ def _slice(x, dim, item, alone):
     step = _bound(item.step)
     start, stop = _bound(item.start), _bound(item.stop)
     if step is not None and step <= 0:
-        fail(ValueError, "step must be greater than zero")
+        fail(ValueError, "step must be greater than zero" if step else "slice step cannot be zero")
     size = x._m.shape[dim]
     if not alone and start in (None, 0) and step in (None, 1) and (stop is None or stop >= size):
         return x
@@ -138,13 +138,15 @@ def _slice(x, dim, item, alone):
     return view.slice_dim(x, dim, start, stop, step)
 
 
-def _sliced(x, items, alone=False):
+def _sliced(x, items, alone=False, listed=True):
     """Apply the items that make views.
 
     Returns the view and, for each of its dimensions, an index tensor or array, or None.
     """
     rank = len(x._m.shape)
     used = _counted(items)
+    if not rank and used and not listed:
+        _refuse_scalar(items[0])
     if used > rank:
         fail(IndexError, f"too many indices for tensor of dimension {rank}")
     pending: list = []
@@ -175,6 +177,17 @@ def _sliced(x, items, alone=False):
             pending.append(item)
     pending += [None] * (len(x._m.shape) - len(pending))
     return x, pending
+
+
+def _refuse_scalar(item):
+    if isinstance(item, int):
+        fail(
+            IndexError,
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
+            "C++ to convert a 0-dim tensor to a number",
+        )
+    if isinstance(item, slice):
+        fail(IndexError, "slice() cannot be applied to a 0-dim tensor.")
 
 
 def _select(x, dim, number, named):
@@ -303,7 +316,7 @@ def _tensor(array):
 def get(x, index):
     """x[index]."""
     items = [_parsed(i) for i in _items(index)]
-    viewed, pending = _sliced(x, items, alone=isinstance(index, slice))
+    viewed, pending = _sliced(x, items, isinstance(index, slice), isinstance(index, tuple))
     if all(p is None for p in pending):
         return view.whole(viewed) if viewed is x else viewed
     places = _Places(viewed, pending)
@@ -333,7 +346,7 @@ def put(x, index, value):
         return
     index = None if index is True else index
     items = [_parsed(i) for i in _items(index)]
-    target, pending = _sliced(x, items)
+    target, pending = _sliced(x, items, listed=isinstance(index, tuple))
     if all(p is None for p in pending):
         _assign(target, value)
     else:
@@ -392,12 +405,11 @@ def write_places(target, places, value, accumulate=False):
     if not accumulate and cell.writes_places(target, value):
         cell.put_at(target, _numpy_index(places), value)
         return
-    if isinstance(value, Value):
-        value = view.reshape(view.expand(value, tuple(places.shape)), (numel(places.shape),))
-    else:
-        value = cell.constant(value, (numel(places.shape),), m.dtype)
+    if not isinstance(value, Value):
+        value = cell.constant(value, (), m.dtype)
     positions = _tensor(places.positions().reshape(-1))
-    cell.in_place(target, index_put_add if accumulate else index_put, (positions, value))
+    record = index_put_add if accumulate else index_put
+    cell.in_place(target, record, (positions, value), (("shape", tuple(places.shape)),))
 
 
 def _expands(sizes, shape):

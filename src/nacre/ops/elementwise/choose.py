@@ -10,6 +10,7 @@ from nacre.base.dtypes import bool_
 from nacre.base.errors import fail
 from nacre.base.shapes import broadcast_shapes
 from nacre.ir.node import Meta, meta_of
+from nacre.ir.tape import written
 from nacre.ir.trace import long_name
 from nacre.ops.elementwise.arithmetic import div, other
 from nacre.ops.elementwise.compare import eq, ge, gt, le, logical_and, logical_or, lt
@@ -173,8 +174,8 @@ def _extreme(name, function, beats):
         x, y = other(ctx, 0), other(ctx, 1)
         shared = where(eq(x, y), div(g, 2.0), g)
         return (
-            masked_fill(shared, beats(y, x), 0.0) if ctx.needs[0] else None,
-            masked_fill(shared, beats(x, y), 0.0) if ctx.needs[1] else None,
+            written(masked_fill(shared, beats(y, x), 0.0)) if ctx.needs[0] else None,
+            written(masked_fill(shared, beats(x, y), 0.0)) if ctx.needs[1] else None,
         )
 
     return Operation(
