@@ -7,7 +7,6 @@ documentation or Python source states, None where neither does.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import argparse

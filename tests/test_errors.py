@@ -1,4 +1,4 @@
-"""Common mistakes raise PyTorch's exception with PyTorch's first line, at the line that makes them."""
+"""Common mistakes raise PyTorch's exception and first line, at the line that makes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import warnings
 
 import pytest
-from error_cases import CASES, TABLE, run
 
 import nacre as torch
+from error_cases import CASES, TABLE, run
 from nacre import nn
 
 RECORDED = json.loads(TABLE.read_text())

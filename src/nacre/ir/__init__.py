@@ -1,1 +1,1 @@
-"""The recorded graph: nodes, the trace that follows them, views of storage, the tape of gradients."""
+"""The recorded graph: nodes, the trace that follows them, the tape of gradients."""

@@ -158,8 +158,8 @@ def check_stretch(s) -> None:
                 _need(type(found) is a[1], n, f"number {a[0]} is {found!r}, no {a[1].__name__}")
     for c in s.cells:
         if c.stretch is s and c.data is None:
-            meta = metas.get(c.slot)
-            _need(meta is not None, c.meta, f"%{c.slot} is no value of its stretch")
+            _need(c.slot in metas, c.meta, f"%{c.slot} is no value of its stretch")
+            meta = metas[c.slot]
             same = meta.shape == c.meta.shape and meta.dtype is c.meta.dtype
             _need(same, c.meta, f"%{c.slot} is {meta}")
 

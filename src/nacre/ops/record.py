@@ -185,7 +185,7 @@ class Operation:
 class Jump:
     """Where a function that was recorded operation by operation ended, to go there at once.
 
-    `kept` says where its results are, `recipe` what its numbers are from number `first` on, `leaves`
+    `kept`: where its results are; `recipe`: what its numbers are from number `first` on; `leaves`
     and `slots` as what its operands enter that have not before, `plans` what the grad_fns of its
     result have in common.
     """
