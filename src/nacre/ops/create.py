@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from nacre.base.dtypes import bool_, float64, int32, int64, uint8
-from nacre.ir.node import meta_of
 from nacre.ops.record import Operation
 from nacre.ops.rules import preserved_meta
 from nacre.ops.samples import f32, i64, refused, sample

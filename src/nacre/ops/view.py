@@ -225,8 +225,8 @@ def view(x, shape):
     if strides is None:
         fail(
             RuntimeError,
-            "view size is not compatible with input tensor's size and stride (at least one dimension "
-            "spans across two contiguous subspaces). Use .reshape(...) instead.",
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead.",
             f"the tensor has shape {tuple(m.shape)} and strides {m.strides}",
         )
     return alias(view_, x, shape, _start(x), shape, strides)
@@ -269,7 +269,12 @@ t_ = View(
 def _permuted(op, x, attrs, order):
     m = x._m
     return alias(
-        op, x, attrs, _start(x), tuple(m.shape[d] for d in order), tuple(m.strides[d] for d in order)
+        op,
+        x,
+        attrs,
+        _start(x),
+        tuple([m.shape[d] for d in order]),
+        tuple([m.strides[d] for d in order]),
     )
 
 
@@ -279,9 +284,9 @@ def permute(x, order):
     if len(order) != rank:
         fail(
             RuntimeError,
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
-            f"of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal to "
-            f"len(dims) = {len(order)}",
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {rank} is not equal "
+            f"to len(dims) = {len(order)}",
         )
     order = tuple(wrap_dim(d, rank) for d in order)
     if len(set(order)) != rank:
@@ -330,8 +335,8 @@ def expand(x, shape):
         fail(
             RuntimeError,
             f"expand(torch.{m.dtype.legacy}{{{list(m.shape)}}}, size={list(shape)}): the number of "
-            f"sizes provided ({len(shape)}) must be greater or equal to the number of dimensions in "
-            f"the tensor ({len(m.shape)})",
+            f"sizes provided ({len(shape)}) must be greater or equal to the number of dimensions "
+            f"in the tensor ({len(m.shape)})",
         )
     sizes, strides = [0] * len(shape), [0] * len(shape)
     for i in range(len(shape) - 1, -1, -1):
@@ -340,8 +345,8 @@ def expand(x, shape):
             if n < 0:
                 fail(
                     RuntimeError,
-                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
-                    f"dimension {i}",
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, "
+                    f"non-existing dimension {i}",
                 )
             sizes[i] = n
             continue
@@ -539,7 +544,7 @@ slice_ = View(
 
 
 def slice_dim(x, dim, start, stop, step=1):
-    """Elements start, start + step, … before stop along a dimension; bounds as Python clips them."""
+    """Elements start, start + step, … before stop of a dimension; bounds as Python clips them."""
     m = x._m
     dim = wrap_dim(dim, len(m.shape))
     if step <= 0:
@@ -570,7 +575,8 @@ def narrow(x, dim, start, length):
     if not -size <= start <= size:
         fail(
             IndexError,
-            f"Dimension out of range (expected to be in range of [-{size}, {size}], but got {start})",
+            f"Dimension out of range (expected to be in range of [-{size}, {size}], but got "
+            f"{start})",
         )
     start += size if start < 0 else 0
     if start + length > size:
@@ -627,7 +633,7 @@ def diagonal(x, offset=0, dim1=0, dim2=1):
 def _as_strided_grad(ctx, g):
     shape, strides, offset, base = ctx.attrs
     if overlaps_itself(shape, strides):
-        dims = tuple(i for i, (n, q) in enumerate(zip(shape, strides, strict=True)) if not q and n > 1)
+        dims = tuple([i for i, n in enumerate(shape) if not strides[i] and n > 1])
         g = REGISTRY["sum"](g, attrs=(dims, True))
         shape = tuple(1 if i in dims else n for i, n in enumerate(shape))
     if not is_dense(tuple(base.shape), base.strides):
