@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from importlib.util import find_spec
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from .cases import (
     samples,
     spellings,
 )
-from .outcomes import build, in_place, invoke, outcome
+from .outcomes import build, in_place, invoke, outcome, resolve
 
 TABLE = read()
 each = pytest.mark.parametrize("record", RECORDS, ids=str)
@@ -337,6 +338,36 @@ def test_in_place_forms_give_the_same_bits(record):
             if "error" not in got and got["out"][0][0] == want[0]:
                 if repr(got["out"][0][3]) != repr(want[3]):
                     failures.append(shown(sample, call, f"{got['out'][0]}, not {want}"))
+    none(failures)
+
+
+def _takes_out(call) -> bool:
+    """Whether a spelling is a function that writes `out=`."""
+    return call.startswith("torch.") and "out" in signature(resolve(nacre, call)).parameters
+
+
+@each
+def test_out_is_written(record):
+    failures = []
+    for sample in record.samples():
+        for call in spellings(record, sample):
+            if not _takes_out(call):
+                continue
+            with nacre.no_grad():
+                made = case(sample, call)
+                args = build(nacre, made["args"])
+                kwargs = {k: build(nacre, v) for k, v in made["kwargs"].items()}
+                want = invoke(nacre, call, args, kwargs)
+                if isinstance(want, tuple):
+                    continue
+                out = nacre.empty(3, dtype=want.dtype)
+                got = resolve(nacre, call)(*args, **kwargs, out=out)
+                fits = nacre.zeros(want.shape, dtype=want.dtype)
+                again = resolve(nacre, call)(*args, **kwargs, out=fits)
+            if got is not out or again is not fits:
+                failures.append(shown(sample, call, "returns another tensor"))
+            if not repr(out.tolist()) == repr(fits.tolist()) == repr(want.tolist()):
+                failures.append(shown(sample, call, f"{out}, {fits}, not {want}"))
     none(failures)
 
 

@@ -8,7 +8,7 @@ from nacre.base.errors import fail
 from nacre.ir.node import meta_of
 from nacre.ir.tape import GradNode, edge_of, requires
 from nacre.ir.trace import TRACE, Value
-from nacre.ops import create, index, view
+from nacre.ops import create, join, view
 
 
 def run_backward(tensors, gradients, retain_graph, create_graph, inputs):
@@ -128,7 +128,7 @@ def _batched(outputs, inputs, given, keep, create_graph, unused):
         last = i == count - 1
         rows.append(_gradients(outputs, inputs, part, keep or not last, create_graph, unused))
     return [
-        None if column[0] is None else index.stack(column, 0) for column in zip(*rows, strict=True)
+        None if column[0] is None else join.stack(column, 0) for column in zip(*rows, strict=True)
     ]
 
 

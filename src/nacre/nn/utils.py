@@ -8,7 +8,7 @@ from nacre.autograd.modes import no_grad
 from nacre.base.errors import fail
 from nacre.ir.trace import Value
 from nacre.ops import elementwise as ew
-from nacre.ops.index import cat, stack
+from nacre.ops.join import cat, stack
 from nacre.tensor import creation
 
 

@@ -17,8 +17,8 @@ from nacre.base.shapes import (
     overlaps_itself,
     wrap_dim,
 )
-from nacre.ir.node import Meta, meta_of
-from nacre.ir.tape import GradNode, class_of, edge_of, requires, version_of, written
+from nacre.ir.node import meta_of
+from nacre.ir.tape import class_of, edge_of, requires, written
 from nacre.ir.trace import INFERENCE, TRACE, new_cell, slot_of, wrap, write_into
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
@@ -688,5 +688,3 @@ def detached(x, own_versions=False):
         a._vc = INFERENCE if x._vc is INFERENCE else None
     return a
 
-
-__all__ = ["GradNode", "Meta", "version_of"]

@@ -13,7 +13,7 @@ from nacre.ir.trace import INFERENCE, TRACE
 from nacre.ops import view
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
-from nacre.ops.index import cat, stack
+from nacre.ops.join import cat, stack
 from nacre.ops.view import View
 
 

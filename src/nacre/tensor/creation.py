@@ -17,6 +17,7 @@ from nacre.ops import create
 from nacre.ops.rules import preserved_meta
 from nacre.tensor.cell import array_of, from_numpy
 from nacre.tensor.device import device as as_device
+from nacre.tensor.out import into
 
 
 # ---- arguments ----------------------------------------------------------------------------------
@@ -244,37 +245,103 @@ def as_tensor(data, dtype=None, device=None):
 
 
 # ---- constants ----------------------------------------------------------------------------------
-def constant(shape, value, d=None, requires_grad=False, device=None, name="full"):
-    """A tensor filled with a number."""
-    device = device_name(device)
-    d = get_default_dtype() if d is None else dtype_of(d, name)
-    return _finish(create.full(value, attrs=meta_of(shape, d, None, device)), requires_grad)
+def _size(name, size, named):
+    """The shape from sizes given one by one, together or as `size=`; other names are refused."""
+    if "size" in named:
+        size = (named.pop("size"),)
+    for key in named:
+        fail(TypeError, f"{name}() got an unexpected keyword argument '{key}'")
+    return shape_of(size, name)
 
 
-def _size(named, size):
-    return (named["size"],) if "size" in named else size
+def _type(name, dtype, out, otherwise):
+    if dtype is None:
+        return otherwise if out is None else out._m.dtype
+    return dtype_of(dtype, name)
 
 
-def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
-    """A tensor of zeros of this size."""
-    shape = shape_of(_size(unused, size), "zeros")
-    return constant(shape, 0, dtype, requires_grad, device, "zeros")
+def _given(name, t, requires_grad, out):
+    """A tensor just made, or `out` with its values."""
+    return _finish(t, requires_grad) if out is None else into(out, t, name)
 
 
-def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
-    """A tensor of ones of this size."""
-    shape = shape_of(_size(unused, size), "ones")
-    return constant(shape, 1, dtype, requires_grad, device, "ones")
+def _filled(name, shape, value, dtype, device, requires_grad, out=None):
+    d = _type(name, dtype, out, get_default_dtype())
+    t = create.full(value, attrs=meta_of(shape, d, None, device_name(device)))
+    return _given(name, t, requires_grad, out)
 
 
-def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, **unused):
+def zeros(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    **named,
+):
+    """A tensor of zeros of this size.
+
+    Example:
+        >>> nacre.zeros(2, 3)
+        tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+    """
+    return _filled("zeros", _size("zeros", size, named), 0, dtype, device, requires_grad, out)
+
+
+def ones(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    **named,
+):
+    """A tensor of ones of this size.
+
+    Example:
+        >>> nacre.ones(3)
+        tensor([1., 1., 1.])
+    """
+    return _filled("ones", _size("ones", size, named), 1, dtype, device, requires_grad, out)
+
+
+def empty(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+    **named,
+):
     """A tensor of this size whose values are not set (here: zeros)."""
-    shape = shape_of(_size(unused, size), "empty")
-    return constant(shape, 0, dtype, requires_grad, device, "empty")
+    return _filled("empty", _size("empty", size, named), 0, dtype, device, requires_grad, out)
 
 
-def full(size, fill_value, *, out=None, dtype=None, device=None, requires_grad=False, **unused):
-    """A tensor filled with `fill_value`, whose type decides the dtype."""
+def full(
+    size,
+    fill_value,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """A tensor filled with `fill_value`, whose type decides the dtype.
+
+    Example:
+        >>> nacre.full((2,), 7)
+        tensor([7, 7])
+    """
     if isinstance(fill_value, Value):
         fill_value = fill_value.item()
     if not isinstance(fill_value, int | float | np.generic):
@@ -283,93 +350,178 @@ def full(size, fill_value, *, out=None, dtype=None, device=None, requires_grad=F
             "full(): argument 'fill_value' (position 2) must be Number, not "
             f"{type(fill_value).__name__}",
         )
-    d = dtype or of_number(fill_value)
-    return constant(shape_of((size,), "full"), fill_value, d, requires_grad, device)
+    d = _type("full", dtype, out, of_number(fill_value))
+    return _filled("full", shape_of((size,), "full"), fill_value, d, device, requires_grad, out)
 
 
-def _like(t, d, memory_format=None):
-    return preserved_meta(d or t._m.dtype, t._m)
+def _like(name, t, value, dtype, device, requires_grad):
+    d = t._m.dtype if dtype is None else dtype_of(dtype, name)
+    device_name(device)
+    return _finish(create.full(value, attrs=preserved_meta(d, t._m)), requires_grad)
 
 
-def zeros_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
-    """Zeros of a tensor's shape and type."""
-    return _finish(create.full(0, attrs=_like(input, dtype)), requires_grad)
+def zeros_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+):
+    """Zeros of a tensor's shape, type and order in memory."""
+    return _like("zeros_like", input, 0, dtype, device, requires_grad)
 
 
-def ones_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
-    """Ones of a tensor's shape and type."""
-    return _finish(create.full(1, attrs=_like(input, dtype)), requires_grad)
+def ones_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+):
+    """Ones of a tensor's shape, type and order in memory."""
+    return _like("ones_like", input, 1, dtype, device, requires_grad)
 
 
-def empty_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None, **unused):
-    """A tensor of this shape and type whose values are not set."""
-    return zeros_like(input, dtype=dtype, requires_grad=requires_grad)
+def empty_like(
+    input,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+):
+    """A tensor of this shape and type whose values are not set (here: zeros)."""
+    return _like("empty_like", input, 0, dtype, device, requires_grad)
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False, **unused):
-    """A tensor's shape and type filled with a number."""
-    return _finish(create.full(fill_value, attrs=_like(input, dtype)), requires_grad)
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+):
+    """A tensor's shape, type and order in memory, filled with a number."""
+    return _like("full_like", input, fill_value, dtype, device, requires_grad)
 
 
-def arange(*args, start=None, end=None, step=None, out=None, dtype=None, requires_grad=False, **more):
-    """Numbers from `start` (0) up to `end`, not included, in steps."""
+# ---- ranges -------------------------------------------------------------------------------------
+def arange(
+    *args,
+    start=None,
+    end=None,
+    step=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """Numbers from `start` (0) up to `end`, not included, in steps.
+
+    Example:
+        >>> nacre.arange(0, 10, 4)
+        tensor([0, 4, 8])
+    """
     given = list(args)
     if len(given) == 1:
         end = given[0]
     elif given:
         start, end, *rest = given
         step = rest[0] if rest else step
-    device_name(more.get("device"))
+    device_name(device)
     values = [0 if start is None else start, end, 1 if step is None else step]
-    values = [v.item() if isinstance(v, Value) else v for v in values]
-    for v in values:
+    start, end, step = [v.item() if isinstance(v, Value) else v for v in values]
+    for v in (start, end, step):
         if not isinstance(v, int | float | np.generic):
-            word, place = ("end", 1) if len(args) == 1 else ("start", 1)
             fail(
                 TypeError,
-                f"arange(): argument '{word}' (position {place}) must be Number, not "
-                f"{type(v).__name__}",
+                f"arange(): argument '{'end' if len(args) == 1 else 'start'}' (position 1) must be "
+                f"Number, not {type(v).__name__}",
             )
-    start, end, step = values
     if step == 0:
         fail(RuntimeError, "step must be nonzero")
     if (end - start) * step < 0:
         fail(RuntimeError, "upper bound and lower bound inconsistent with step sign")
-    if dtype is None:
-        dtype = get_default_dtype() if any(isinstance(v, float) for v in values) else int64
+    whole = not any(isinstance(v, float) for v in (start, end, step))
+    d = _type("arange", dtype, out, int64 if whole else get_default_dtype())
     count = max(math.ceil((end - start) / step), 0)
-    attrs = meta_of((count,), dtype)
-    return _finish(create.arange(start, step, attrs=attrs), requires_grad)
+    t = create.arange(start, step, attrs=meta_of((count,), d))
+    return _given("arange", t, requires_grad, out)
 
 
-def linspace(start, end, steps, *, out=None, dtype=None, device=None, requires_grad=False, **unused):
-    """`steps` numbers at equal distances from `start` to `end`, both included."""
-    d = dtype or get_default_dtype()
+def linspace(
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """`steps` numbers at equal distances from `start` to `end`, both included.
+
+    Example:
+        >>> nacre.linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    d = _type("linspace", dtype, out, get_default_dtype())
+    device_name(device)
     start, end = (v.item() if isinstance(v, Value) else v for v in (start, end))
     if steps < 0:
         fail(RuntimeError, "number of steps must be non-negative")
     kind = d.np.type if d.is_floating_point else np.float64
     if d in (dtypes.float16, dtypes.bfloat16):
         kind = np.float32
-    values = np.empty(steps, kind)
-    if steps == 1:
-        values[:] = start
-    elif steps:
+    values = np.full(steps, start, kind)
+    if steps > 1:
         step = kind((kind(end) - kind(start)) / kind(steps - 1))
         at = np.arange(steps)
-        half = steps // 2
         values = np.where(
-            at < half,
+            at < steps // 2,
             kind(start) + step * at.astype(kind),
             kind(end) - step * (steps - 1 - at).astype(kind),
         )
-    return _finish(from_array(_to(values, d), d), requires_grad)
+    return _given("linspace", from_array(_to(values, d), d), requires_grad, out)
 
 
-def eye(n, m=None, *, out=None, dtype=None, device=None, requires_grad=False, **unused):
-    """The identity matrix."""
-    d = get_default_dtype() if dtype is None else dtype_of(dtype, "eye")
+def eye(
+    n,
+    m=None,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """The identity matrix, n × m.
+
+    Example:
+        >>> nacre.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    d = _type("eye", dtype, out, get_default_dtype())
+    device_name(device)
     for word, size in (("n", n), ("m", n if m is None else m)):
         if size < 0:
             fail(RuntimeError, f"{word} must be greater or equal to 0, got {size}")
-    return _finish(from_array(np.eye(n, m, dtype=d.np), d), requires_grad)
+    return _given("eye", from_array(np.eye(n, m, dtype=d.np), d), requires_grad, out)

@@ -16,7 +16,7 @@ from nacre.autograd.gradients import grad
 from nacre.autograd.modes import enable_grad, set_grad_enabled
 from nacre.base.errors import fail
 from nacre.ir.trace import TRACE, Value
-from nacre.ops import index, view
+from nacre.ops import join, view
 from nacre.tensor.creation import zeros_like
 
 _STRICT = " This is not allowed in strict mode."
@@ -284,7 +284,7 @@ def jacobian(
         for y in outputs:
             rows = [_jacobian_row(y, k, inputs, create_graph, strict) for k in range(y.numel())]
             line = [
-                view.reshape(index.stack(column, 0), (*y.shape, *x.shape))
+                view.reshape(join.stack(column, 0), (*y.shape, *x.shape))
                 if rows
                 else zeros_like(x).new_zeros((*y.shape, *x.shape))
                 for x, column in zip(inputs, zip(*rows, strict=True) if rows else inputs, strict=True)

@@ -19,7 +19,7 @@ from nacre.ir.node import meta_of
 from nacre.ir.trace import Symbol, Value
 from nacre.ops import elementwise as ew
 from nacre.ops import index as ix
-from nacre.ops import loss, reduce, scan, statistics
+from nacre.ops import join, loss, reduce, scan, statistics
 from nacre.ops import matmul as mm_ops
 from nacre.ops import view as vw
 from nacre.ops import view_many as vm
@@ -972,7 +972,7 @@ def trace(input):
 # ---- joining and indexing ----------------------------------------------------------------------------
 def cat(tensors, dim=0, *, axis=None, out=None):
     """Tensors joined along a dimension."""
-    r = ix.cat(tensors, dim if axis is None else axis)
+    r = join.cat(tensors, dim if axis is None else axis)
     return r if out is None else into(out, r, "cat")
 
 
@@ -981,21 +981,21 @@ concat = concatenate = cat
 
 def stack(tensors, dim=0, *, out=None):
     """Tensors joined along a new dimension."""
-    r = ix.stack(tensors, dim)
+    r = join.stack(tensors, dim)
     return r if out is None else into(out, r, "stack")
 
 
 def hstack(tensors, *, out=None):
     """Tensors joined along their second dimension (first for vectors)."""
     tensors = [vw.reshape(x, (1,)) if not x._m.shape else x for x in tensors]
-    r = ix.cat(tensors, 0 if len(tensors[0]._m.shape) == 1 else 1)
+    r = join.cat(tensors, 0 if len(tensors[0]._m.shape) == 1 else 1)
     return r if out is None else into(out, r, "hstack")
 
 
 def vstack(tensors, *, out=None):
     """Tensors joined as rows."""
     rows = [vw.reshape(x, (1, -1)) if len(x._m.shape) < 2 else x for x in tensors]
-    r = ix.cat(rows, 0)
+    r = join.cat(rows, 0)
     return r if out is None else into(out, r, "vstack")
 
 
