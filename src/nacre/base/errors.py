@@ -84,6 +84,22 @@ def locate(error: E) -> E:
     return error
 
 
+def relocate(error: E, place: tuple[str, str] | None) -> E:
+    """Note where the code that failed was recorded, in place of what runs now; returns the error.
+
+    `place` is what `scope.place()` gave then, None where that is not known.
+    """
+    start = _INDENT + "in "
+    kept = [n for n in getattr(error, "__notes__", ()) if not n.startswith(start)]
+    where, line = ("", "") if place is None else place
+    lines = [start + where] if where else []
+    if line:
+        lines.append(f"{_INDENT}first recorded at {line}")
+    if lines or kept:
+        error.__notes__ = lines + [n for n in kept if n not in lines]
+    return error
+
+
 def error(kind: type[E], first_line: str, *notes: str) -> E:
     """The error to raise: PyTorch's words, the block that is running, then the remedies.
 

@@ -11,11 +11,13 @@ was marked:
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, TypeVar
 
 F = TypeVar("F")
 _CODES: set = set()
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def runs_block(method: F) -> F:
@@ -50,6 +52,18 @@ def describe() -> str:
         return ""
     where, what = _path(blocks), _what(blocks[-1])
     return f"{where}: {what}" if what and what != where else where
+
+
+def place() -> tuple[str, str]:
+    """The running block as `describe` has it, and the line of the user's that is at work.
+
+    That is the innermost line outside of nacre, as `file.py, line 3`; empty if there is none.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    line = "" if frame is None else f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+    return describe(), line
 
 
 def _path(blocks: list[Any]) -> str:

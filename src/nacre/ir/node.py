@@ -16,13 +16,19 @@ VIEW = "view"
 WRITE = "write"
 MARK = "mark"
 
+# The first entry of what marks carry where cells change their values: (REBIND, old slot, new slot),
+# and (STEP, old slots, new slots) for those that change together.
+REBIND = "rebind"
+STEP = "optimizer_step"
+
 
 class Meta:
     """What is known of a value before it is computed; interned, so compare with `is`.
 
-    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous; `all_dims`
-    are the attributes of a reduction over everything, `as_leaf` is the key of the edge by which a value laid out so enters a stretch, `row` what indexing with
-    an int leads to, once it was needed: (size, step, Meta).
+    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous;
+    `all_dims` are the attributes of a reduction over everything, `as_leaf` is the key of the edge
+    by which a value laid out so enters a stretch, `row` what indexing with an int leads to, once it
+    was needed: (size, step, Meta).
     """
 
     __slots__ = (
@@ -104,10 +110,11 @@ def constant_of(value) -> Constant:
 class Node:
     """A state: `parent` and the edge (`op`, `args`, `attrs`) that led here from it.
 
-    `args` holds slots (int) of earlier values, `(index, kind)` of a number, or a Constant; `slot` is the value
-    that this node added (-1 if none) and `meta` describes it. `slots`, `leaves` and `numbers` count
-    what the whole path has so far. `types` holds the dtypes that a map brings its operands to, and
-    last the dtype of its result before an in-place operation casts it to its destination's.
+    `args` holds slots (int) of earlier values, `(index, kind)` of a number, or a Constant; `slot`
+    is the value that this node added (-1 if none) and `meta` describes it. `slots`, `leaves` and
+    `numbers` count what the whole path has so far. `types` holds the dtypes that a map brings its
+    operands to, and last the dtype of its result before an in-place operation casts it to its
+    destination's.
     """
 
     __slots__ = (

@@ -20,8 +20,8 @@ def line(node, wanted=False) -> str:
         return f"-- {_name_of_mark(node.attrs)}"
     star = "*" if wanted else ""
     shown = f"{star}%{node.slot} = {call(node)} : {node.meta}"
-    where = getattr(node, "scope", None)
-    return f"{shown}  in {where}" if where else shown
+    where = node.scope
+    return f"{shown}  in {where[0]}" if where and where[0] else shown
 
 
 def call(node) -> str:

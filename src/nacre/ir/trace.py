@@ -11,7 +11,7 @@ from ctypes import addressof, c_char
 from operator import add, mul, neg, sub, truediv
 from typing import Any
 
-from nacre.base import config
+from nacre.base import config, scope
 from nacre.base.errors import fail
 from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of, meta_of
 from nacre.ir.verify import check_node
@@ -78,14 +78,24 @@ class Cell:
         self.writes = 0
 
 
+class Counted:
+    """In an undo list: memory replaced at once, to come back if the value in `slot` fails."""
+
+    __slots__ = ("before", "slot")
+
+    def __init__(self, before, slot):
+        self.before = before
+        self.slot = slot
+
+
 class Stretch:
     """All that was recorded since the last evaluation; replaced, never used again.
 
-    Every value that a tensor may refer to is in `cells`; `undo` has the memory that cells held before
-    they became values of this stretch.
+    Every value that a tensor may refer to is in `cells`; `undo` has the memory cells held before
+    they became values of this stretch. `torn` says that another thread computed some value.
     """
 
-    __slots__ = ("cells", "failure", "leaves", "node", "numbers", "undo")
+    __slots__ = ("cells", "failure", "leaves", "node", "numbers", "torn", "undo")
 
     def __init__(self):
         self.node = ROOT
@@ -94,6 +104,7 @@ class Stretch:
         self.numbers = {}
         self.undo = []
         self.failure = None
+        self.torn = False
 
     def close(self):
         """Let go of what was recorded: its values are in memory, or lost."""
@@ -109,7 +120,6 @@ class Trace(threading.local):
         self.inference = False
         self.capture = None
         self.anomaly = False
-        self.scope = None
         self.hooks = ()
 
 
@@ -207,8 +217,8 @@ def in_memory(storage, meta):
 def proxy(t, s):
     """A stand-in for an operand inside a captured function.
 
-    It is a value of the stretch wherever the operand lives, so its views are recorded as views of that
-    value and not as leaves, which a jump could not bind.
+    It is a value of the stretch wherever the operand lives, so its views are recorded as views of
+    that value and not as leaves, which a jump could not bind.
     """
     return wrap(Cell(t._m, None, s, slot_of(t, s)), t._m)
 
@@ -217,8 +227,8 @@ def proxy(t, s):
 class Symbol:
     """A Python number inside a captured function: it computes, and remembers how.
 
-    What it is used for decides: as an operand it becomes an entry of the recipe; asked for its truth
-    or its plain value it says that the capture cannot be repeated with other numbers.
+    What it is used for decides: as an operand it becomes an entry of the recipe; asked for its
+    truth or its plain value it says that the capture cannot be repeated with other numbers.
     """
 
     __slots__ = ("args", "capture", "current", "function")
@@ -408,7 +418,7 @@ def step(s, key, op, args, attrs, meta) -> int:
     node = s.node
     after = node.edges.get(key)
     if after is None:
-        made = Node(node, op, args, attrs, meta, 0, TRACE.scope)
+        made = Node(node, op, args, attrs, meta)
         after = node.edges[key] = _legal(made)
     s.node = after
     return after.slot
@@ -480,6 +490,9 @@ def record(op, operands, attrs=None, dest=None):
     return after
 
 
+MAY_FAIL = ("gather", "scatter", "opaque")  # by what the operands hold, so at their evaluation
+
+
 def _first_sight(node, op, key, operands, attrs, dest):
     """Check shapes and types by the operation's rule, and make the node."""
     args = []
@@ -501,7 +514,8 @@ def _first_sight(node, op, key, operands, attrs, dest):
     if dest is not None:
         check_dest(natural, dest)
         meta = dest
-    made = Node(node, op, tuple(args), attrs, meta, numbers, TRACE.scope)
+    place = scope.place() if op.kind in MAY_FAIL else None
+    made = Node(node, op, tuple(args), attrs, meta, numbers, place)
     made.types = op.types(attrs, natural, metas)
     return _legal(made)
 

@@ -19,11 +19,12 @@ import numpy as np
 from nacre.autograd.modes import enable_grad
 from nacre.base.dtypes import float32, float64, get_default_dtype
 from nacre.base.errors import fail
-from nacre.ir.node import meta_of
+from nacre.ir.node import STEP, meta_of
 from nacre.ir.trace import (
     TRACE,
     Capture,
     Cell,
+    Counted,
     Storage,
     Symbol,
     Value,
@@ -39,7 +40,6 @@ from nacre.optim.optimizer import Optimizer
 from nacre.runtime.run import settle
 from nacre.tensor.cell import array_of, bump, copy_into, fill, still_exposed
 
-STEP = "optimizer_step"
 SLOW = "write one by one"
 
 
@@ -208,7 +208,7 @@ def _go(self, s, key, targets, numbers, items, counts):
         else:
             version[0] += writes
     if counts or items:
-        _step_counters(s, counts, changes, items)
+        _step_counters(s, counts, changes, items, way)
         any(chain(starmap(setattr, changes), starmap(setitem, items)))
     else:
         any(starmap(setattr, changes))  # one call into C: no signal comes between
@@ -266,8 +266,8 @@ def _count(state, s, counts):
     return n
 
 
-def _step_counters(s, counts, changes, items):
-    """Add to the changes those that count a step."""
+def _step_counters(s, counts, changes, items, way):
+    """Add to the changes those that count a step; they are undone if the step's values fail."""
     if not counts:
         return
     meta = count_meta()
@@ -278,7 +278,7 @@ def _step_counters(s, counts, changes, items):
             t = in_memory(Storage(np.zeros(1, row.dtype)), meta)
             made.append((state, "step", t))
             c = t._c
-        s.undo.append((c, c.data))
+        s.undo.append((c, Counted(c.data, way.slots[0])))
         changes.append((c, "data", Storage(row)))
     items[:0] = made
 

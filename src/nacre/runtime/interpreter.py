@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nacre.base.errors import relocate
 from nacre.ir.node import LEAF, MARK, VIEW, WRITE
 from nacre.runtime import backend
 
@@ -40,8 +41,10 @@ def shaped(flat, meta, offset=0):
 
 def interpret(nodes, leaves, numbers, wanted=()):
     """Evaluate nodes; returns {slot: flat array}, of which the `wanted` ones may be kept."""
+    flats: dict = {}
     with np.errstate(all="ignore"):
-        return _interpret(nodes, leaves, numbers, _ending(nodes, wanted))
+        run_nodes(nodes, leaves, numbers, _ending(nodes, wanted), flats, {})
+    return flats
 
 
 def _ending(nodes, wanted):
@@ -57,39 +60,46 @@ def _ending(nodes, wanted):
     return {slot for slot, n in reads.items() if n == 1 and slot in made}
 
 
-def _interpret(nodes, leaves, numbers, ending):
-    flats: dict = {}
-    arrays: dict = {}
-    for node in nodes:
-        op = node.op
-        meta = node.meta
-        if op is LEAF:
-            storage, offset = leaves[node.leaves - 1]
-            flats[node.slot] = flat = storage.array[offset:] if offset else storage.array
-            arrays[node.slot] = shaped(flat, meta)
-        elif op is VIEW:
-            flat = flats[node.args[0]]
-            flats[node.slot] = flat = flat[node.attrs :] if node.attrs else flat
-            arrays[node.slot] = shaped(flat, meta)
-        elif op is WRITE:
-            base, value = node.args
-            offset, region = node.attrs
-            if base in ending and meta.strides == _strides(arrays[base]):
-                flat = flats[base]
-            else:
-                flat = _dense(arrays[base], meta)
-            shaped(flat, region, offset)[...] = arrays[value]
-            flats[node.slot] = flat
-            arrays[node.slot] = shaped(flat, meta)
+def run_nodes(nodes, leaves, numbers, ending, flats, arrays):
+    """Add the values of nodes to `flats` and `arrays`; an error says where its node was recorded."""
+    node = None
+    try:
+        for node in nodes:
+            _run_node(node, leaves, numbers, ending, flats, arrays)
+    except Exception as error:
+        relocate(error, node.scope)
+        raise
+
+
+def _run_node(node, leaves, numbers, ending, flats, arrays):
+    op = node.op
+    meta = node.meta
+    if op is LEAF:
+        storage, offset = leaves[node.leaves - 1]
+        flats[node.slot] = flat = storage.array[offset:] if offset else storage.array
+        arrays[node.slot] = shaped(flat, meta)
+    elif op is VIEW:
+        flat = flats[node.args[0]]
+        flats[node.slot] = flat = flat[node.attrs :] if node.attrs else flat
+        arrays[node.slot] = shaped(flat, meta)
+    elif op is WRITE:
+        base, value = node.args
+        offset, region = node.attrs
+        if base in ending and meta.strides == _strides(arrays[base]):
+            flat = flats[base]
         else:
-            args = [
-                arrays[a] if type(a) is int else numbers[a[0]] if type(a) is tuple else a.value
-                for a in node.args
-            ]
-            flat = backend.compute(op, node, args)
-            flats[node.slot] = flat
-            arrays[node.slot] = shaped(flat, meta)
-    return flats
+            flat = _dense(arrays[base], meta)
+        shaped(flat, region, offset)[...] = arrays[value]
+        flats[node.slot] = flat
+        arrays[node.slot] = shaped(flat, meta)
+    else:
+        args = [
+            arrays[a] if type(a) is int else numbers[a[0]] if type(a) is tuple else a.value
+            for a in node.args
+        ]
+        flat = backend.compute(op, node, args)
+        flats[node.slot] = flat
+        arrays[node.slot] = shaped(flat, meta)
 
 
 def _strides(array):

@@ -18,6 +18,7 @@ from nacre.base.scope import running
 from nacre.ir.node import LEAF, ROOT, VIEW
 from nacre.ir.trace import TRACE, Services, Storage, Stretch
 from nacre.ir.verify import check_stretch
+from nacre.runtime.failure import salvaged
 from nacre.runtime.interpreter import interpret, needed_nodes
 from nacre.runtime.tier import compiled
 
@@ -56,26 +57,42 @@ def evaluate(trace=None):
         return
     with LOCK:
         counts = tuple(map(getrefcount, s.cells))
-        executable = node.quick if node.refs == counts else _select(s, node, counts)
+        known = node.refs == counts and not s.torn
+        executable = node.quick if known else _select(s, node, counts)
+        problem = None
         try:
             hot = executable.hot
             if hot is None:
                 hot = _warmed(executable, s)
             if hot and hot.run(trace, s):
                 return
-            results = _cold(executable, s)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            _abandon(trace, s, error)
-            raise
-        triples = []
-        for (i, _), storage in zip(executable.outs, results, strict=True):
-            c = s.cells[i]
-            triples.append((c, "data", storage))
-        triples.append((trace, "stretch", Stretch()))
-        commit(triples)
-        s.close()
+            problem = error
+        _finish_cold(trace, s, executable)
+    if problem is not None:
+        raise problem
+
+
+def _finish_cold(trace, s, executable):
+    """Evaluate node by node and commit; what fails is raised after all else has its value."""
+    failure = None
+    try:
+        triples = [
+            (s.cells[i], "data", storage)
+            for (i, _), storage in zip(executable.outs, _cold(executable, s), strict=True)
+        ]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        failure = error
+        triples = [*salvaged(s, [(s.cells[i], slot) for i, slot in executable.outs])]
+        triples.append((s, "failure", _told(error)))
+    commit([*triples, (trace, "stretch", Stretch())])
+    s.close()
+    if failure is not None:
+        raise failure
 
 
 def _warmed(executable, s):
@@ -129,16 +146,6 @@ def _cold(executable, s):
     return results
 
 
-def _abandon(trace, s, error):
-    """After a failure cells that were memory are so again; the others say what happened when read."""
-    triples = [(c, "data", storage) for c, storage in reversed(s.undo)]
-    triples += [(c, "stretch", None) for c, _ in s.undo]
-    triples.append((s, "failure", error))
-    triples.append((trace, "stretch", Stretch()))
-    commit(triples)
-    s.close()
-
-
 def settle(c):
     """Compute a cell that is pending in another thread's stretch, or tell why it has no value."""
     with LOCK:
@@ -148,8 +155,7 @@ def settle(c):
         if s.failure is not None:
             fail(
                 RuntimeError,
-                f"this tensor has no value: its evaluation failed with "
-                f"{type(s.failure).__name__}: {s.failure}",
+                f"this tensor has no value: its evaluation failed with {s.failure}",
                 "the error was raised where the value was first needed",
             )
         node = s.node
@@ -157,9 +163,29 @@ def settle(c):
             node = node.parent
         if node.op is LEAF:
             return
+        s.torn = True
         nodes = needed_nodes(node, [c.slot])
-        flats = interpret(nodes, dict(s.leaves), dict(s.numbers))
-        commit([(c, "data", Storage(flats[c.slot]))])
+        try:
+            flats = interpret(nodes, dict(s.leaves), dict(s.numbers))
+        except Exception as error:
+            commit(_without_value(c, s, error))
+            raise
+        commit([(c, "data", Storage(flats[c.slot].copy()))])
+
+
+def _told(error):
+    """An error as text: the error itself would keep alive all that its traceback refers to."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _without_value(c, s, error):
+    """What to set on a cell that failed for a reader in another thread than its own."""
+    triples = [x for x in salvaged(s, [(c, c.slot)]) if x[0] is c]
+    if triples:
+        return triples
+    failed = Stretch()
+    failed.failure = _told(error)
+    return [(c, "stretch", failed)]
 
 
 LIMIT_NODES = 4000
