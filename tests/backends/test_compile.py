@@ -8,8 +8,9 @@ from kernel_harness import one
 
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import target
+from nacre.backends.cpu.gemm_micro import largest_tile, tiles_text
 from nacre.backends.loops import Stream, map_ir
-from nacre.base.dtypes import float32
+from nacre.base.dtypes import float32, float64
 
 BODY = (("exp", (0,), float32, ()),)
 
@@ -57,3 +58,13 @@ def test_no_register_is_spilled_in_exp():
     lines = compiler.assembly(text("look")).splitlines()
     spills = [line for line in lines if "-byte Spill" in line and "mm" in line.split("#")[0]]
     assert not spills, spills
+
+
+def test_no_accumulator_of_a_product_is_spilled():
+    host = target.host()
+    if not host.x86 or host.vector_bytes < 32:
+        pytest.skip("reads x86 assembly")
+    for kind in (float32, float64):
+        made = compiler.assembly(tiles_text(kind, largest_tile(kind, host), host))
+        spills = [line for line in made.splitlines() if "Spill" in line or "Reload" in line]
+        assert not [line for line in spills if "mm" in line.split("#")[0]]

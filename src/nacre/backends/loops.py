@@ -104,6 +104,11 @@ class Words:
         self.next += 1
         return self.f.word("%desc", self.next - 1)
 
+    def pointer(self) -> str:
+        """The next word, an address."""
+        self.next += 1
+        return self.f.pointer("%desc", self.next - 1)
+
 
 class Array:
     """An open operand: base address, inner stride if strided, outer strides."""

@@ -101,7 +101,7 @@ def grid(n: int, rows: int, target: int):
     return n, 1, height, -(-rows // height)
 
 
-SHORT, LONG, TILE = 16, 64, 32
+SHORT, LONG, TILE = 4, 64, 32
 
 
 def lengthen(sizes, strides):

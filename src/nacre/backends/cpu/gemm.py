@@ -1,17 +1,20 @@
 """How a matrix product becomes kernel calls.
 
 A product is first brought to the form out[b, m, n] = sum_k A[b, m, k] B[b, k, n] with few batch
-dimensions, perhaps with its two sides exchanged (out^T = B^T A^T). It is then done in place, or
-with its sides packed into panels, whichever is expected to be faster: the bits are the same.
+dimensions, perhaps with its two sides exchanged (out^T = B^T A^T). It is then done tile by tile,
+A read where it is and B too if its columns lie side by side, else packed into panels; products
+of a few rows read B where it is in any case. The bits are the same.
 """
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
 from math import prod
 
 from nacre.backends import plan
 from nacre.backends.calls import (
+    SCRATCH,
     WALKED,
     Calls,
     Kernel,
@@ -21,19 +24,31 @@ from nacre.backends.calls import (
     known,
     put,
 )
+from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import target
-from nacre.backends.cpu.gemm_kernels import direct_ir, pack_ir, packed_ir
-from nacre.backends.cpu.gemm_micro import Tile, block_of, packed_tile
+from nacre.backends.cpu.gemm_kernels import direct_ir, pack_ir, tiles_ir
+from nacre.backends.cpu.gemm_micro import (
+    Tile,
+    block_of,
+    direct_text,
+    largest_tile,
+    tile_names,
+    tiles_text,
+)
+from nacre.backends.cpu.target import Host
 from nacre.backends.loops import Stream, body_key
 from nacre.backends.plan import spread
 from nacre.base.dtypes import dtype, float32, float64
 
-CHUNK = 2_000_000
-CHUNKS = 16
+# Chunks of a product: how many there may be, and the least multiplications that are worth one.
+CHUNKS, CHUNK = 32, 100_000
+# Bytes of B that a chunk walks through again and again.
 CACHE = 1 << 20
-ROWS, COLUMNS = 192, 256
-# Products a nanosecond of a product in place, by how B is read.
-RATES = {"c": 30.0, "t": 12.0, "s": 4.0}
+# From this many rows and columns on B is packed although it need not be.
+LARGE = 768
+# Up to so many rows, packing B takes longer than turning it in registers.
+FEW = 8
+_TABLES: list[array] = []
 
 
 def plan_gemm(calls: Calls, a: Operand, b: Operand, inputs, body: tuple, out: Operand) -> None:
@@ -49,10 +64,13 @@ def plan_gemm(calls: Calls, a: Operand, b: Operand, inputs, body: tuple, out: Op
     product = _matrices(a, b, inputs, body, out) if len(out.shape) == 2 else None
     if product is None:
         product = _folded(_open(a, b, inputs, body, out))
-    exchange, packed = _choice(product)
-    if exchange:
+    lanes = target.host().vector_bytes // kind.itemsize
+    if _exchanges(product, lanes):
         product = product.exchanged()
-    (_packed if packed else _direct)(calls, product)
+    if product.m == 1 or (product.m <= FEW and product.b[-2] != 1 and product.n != 1):
+        _direct(calls, product, lanes)
+    else:
+        _tiles(calls, product)
 
 
 # ---- the form of a product ----
@@ -162,46 +180,30 @@ def _fold_rows(p: Product) -> Product:
 
 
 # ---- the ways to compute it ----
-def _choice(p: Product) -> tuple[bool, bool]:
-    """Whether to exchange the sides, and whether to pack them: the least estimated time."""
-    lanes = target.host().lanes(p.left.dtype.itemsize)
+def _exchanges(p: Product, lanes: int) -> bool:
+    """Whether the transposed product is expected to take less time."""
+    m, n = p.m, p.n
     out = p.others[-1]
-    m, n, k = p.m, p.n, p.k
-    batch = prod(p.batch)
-    # Storing what does not lie side by side costs more.
-    far = 1.9 * m * n * batch
-    plain = 0.0 if out[-1] == 1 or n == 1 else far
-    turned = 0.0 if out[-2] == 1 or m == 1 else far
-    best = plain + batch * _direct_cost(m, n, k, p.b, lanes)
-    other = turned + batch * _direct_cost(n, m, k, p.a, lanes)
-    exchange = other < best
-    if exchange:
-        best = other
-    if best < 1500:
-        return exchange, False
-    packed = batch * _packed_cost(m, n, k, p.left.dtype) + 1300
-    other = batch * _packed_cost(n, m, k, p.left.dtype) + 1300
-    if packed + plain <= other + turned:
-        return (False, True) if packed + plain < best else (exchange, False)
-    return (True, True) if other + turned < best else (exchange, False)
+    near = out[-1] == 1 or n == 1
+    if near and m > 1 and n >= lanes and p.b[-2] == 1:
+        return False
+    turned = out[-2] == 1 or m == 1
+    plain = _cost(m, n, p.k, p.b[-2], p.b[-1], near, lanes)
+    return _cost(n, m, p.k, p.a[-2], p.a[-1], turned, lanes) < plain
 
 
-def _direct_cost(m: int, n: int, k: int, b, lanes: int) -> float:
-    """Nanoseconds of a product in place."""
-    walk = _read(n, b)
-    tile = direct_tile(m, n, walk, lanes)
-    high, wide = -(-m // tile.rows) * tile.rows, -(-n // tile.columns) * tile.columns
-    steps = high * wide * k / RATES[walk] * (16 / lanes)
-    if tile.rows == 1 and walk != "s":
-        steps *= 2
-    return steps + high * wide / lanes
-
-
-def _packed_cost(m: int, n: int, k: int, kind: dtype) -> float:
-    """Nanoseconds of a product of packed panels."""
-    tile = packed_tile(kind, target.host())
-    high, wide = -(-m // tile.rows) * tile.rows, -(-n // tile.columns) * tile.columns
-    return high * wide * k / 48 * (kind.itemsize / 4) + (high + wide) * k * 0.35
+def _cost(m: int, n: int, k: int, b_n: int, b_k: int, near: bool, lanes: int) -> int:
+    """An estimate of the time of a product, in multiplications of one vector."""
+    steps = -(-n // lanes) * k
+    store = 0 if near else 2 * m * n
+    if b_n == 1 or n == 1:
+        return store + steps * (2 if m == 1 else -(-m // 4) * 4)
+    if b_k != 1:
+        return store + steps * -(-m // 4) * 4 + 3 * n * k
+    if m == 1:
+        return store + 4 * steps
+    high = -(-m // 4)
+    return store + steps * high * 4 + (high * n * k * 3 // 20 if m <= FEW else n * k * 2 // 5 + 500)
 
 
 def _read(n: int, b) -> str:
@@ -215,26 +217,19 @@ def _walk(across: int, along: int) -> str:
 
 
 @cache
-def _tile(rows: int, vectors: int, lanes: int) -> Tile:
-    return Tile(rows, vectors, lanes)
-
-
 def direct_tile(m: int, n: int, walk: str, lanes: int) -> Tile:
     """The tile for a product in place."""
-    if walk != "c":
-        return _tile(1 if m == 1 else 4, 1, lanes)
-    if m == 1:
-        return _tile(1, 1 if n <= lanes else 4, lanes)
-    return _tile(4, 1 if n <= lanes else 2, lanes)
+    if m == 1 and walk == "c":
+        return Tile(1, 1 if n <= lanes else 4, lanes)
+    return Tile(1 if m == 1 else 4, 1, lanes)
 
 
 # ---- in place ----
-def _direct(calls: Calls, p: Product) -> None:
-    """One call that reads both sides where they are."""
+def _direct(calls: Calls, p: Product, lanes: int) -> None:
+    """One call for few rows, that reads both sides where they are."""
     m, n, k, batch = p.m, p.n, p.k, p.batch
-    kind = p.left.dtype
     walk = _read(n, p.b)
-    tile = direct_tile(m, n, walk, target.host().lanes(kind.itemsize))
+    tile = direct_tile(m, min(n, lanes + 1), walk, lanes)
     high, wide = m, n
     while high * wide * k > 400_000 and (high > 4 * tile.rows or wide > tile.columns):
         if wide > tile.columns:
@@ -242,85 +237,107 @@ def _direct(calls: Calls, p: Product) -> None:
         else:
             high = _up(-(-high // 2), tile.rows)
     over_m, over_n = -(-m // high), -(-n // wide)
-    words = [m, n, k, high, wide, over_m, over_n, *p.a[-2:], *p.b[-2:], *batch]
+    micro = _direct_micro(p.left.dtype, tile, walk, target.host())
+    words = [m, n, k, high, wide, over_m, over_n, *p.a[-2:], *p.b[-2:], micro, *batch]
     for x, strides in ((p.left, p.a), (p.right, p.b)):
         words += (x.slot, x.offset, *strides[:-2])
-    structure = _epilogue(p, words, ["direct", tile.rows, tile.vectors, tile.lanes, walk])
-    kernel = known(structure) or keep(structure, _direct_kernel(p, tile, walk))
+    structure = _epilogue(p, words, ["direct", tile.rows, tile.vectors, tile.lanes])
+    kernel = known(structure) or keep(structure, _direct_kernel(p, tile))
     count = prod(batch)
     calls.add(kernel, over_m * over_n * count, words, count * m * n * (k + 8) // 16 + 500)
 
 
-def _direct_kernel(p: Product, tile: Tile, walk: str) -> Kernel:
+@cache
+def _direct_micro(kind: dtype, tile: Tile, walk: str, host: Host) -> int:
+    """The address of a micro-kernel."""
+    key = f"gemm:micro:{kind.short}:{tile.key()}:{walk}"
+    return compiler.get_module(key, lambda: direct_text(kind, tile, walk, host), ["micro"])["micro"]
+
+
+def _direct_kernel(p: Product, tile: Tile) -> Kernel:
     kind, body, count, host = p.left.dtype, p.body, len(p.batch), target.host()
     ins, out, text = _streams(p)
 
     def factory(name):
-        return direct_ir(name, kind, tile, walk, count, ins, body, out, host)
+        return direct_ir(name, kind, tile, count, ins, body, out, host)
 
-    return Kernel(f"gemm:direct:{tile.key()}:{walk}:{text}", factory)
+    return Kernel(f"gemm:direct:{tile.key()}:{text}", factory)
 
 
-# ---- packed ----
-def _packed(calls: Calls, p: Product) -> None:
-    """B packed, A too if it is needed often, then the panels multiplied."""
+# ---- tile by tile ----
+def _tiles(calls: Calls, p: Product) -> None:
+    """B packed if it must be, then one call."""
     m, n, k, batch = p.m, p.n, p.k, p.batch
     kind = p.left.dtype
-    tile = packed_tile(kind, target.host())
-    high, wide = _chunks(p, tile, block_of(kind), kind.itemsize)
-    if n <= 4 * wide:
-        walk, a, a_steps = _walk(*p.a[-2:]), p.left, p.a[:-2]
-    else:
-        walk = ""
-        a, a_steps = _pack(calls, p, p.left, p.a, m, tile.rows)
-    b, b_steps = _pack(calls, p, p.right, p.b, n, tile.columns)
-    up_m, up_n = _up(m, tile.rows), _up(n, tile.columns)
-    several = k > block_of(kind)
-    over_m, over_n = -(-m // high), -(-n // wide)
-    words = [m, n, k, high, wide, over_m, over_n, up_n, *p.a[-2:], *batch]
-    words += (a.slot, a.offset, *a_steps, b.slot, b.offset, *b_steps)
-    partial = calls.room(kind, (*batch, up_m, up_n) if several else (0,))
-    steps = partial.strides[:-2] if several else (0,) * len(batch)
-    words += (partial.slot, partial.offset, *steps)
-    structure = _epilogue(p, words, ["packed", tile.rows, tile.vectors, tile.lanes, walk])
-    kernel = known(structure) or keep(structure, _packed_kernel(p, tile, walk))
+    tile = largest_tile(kind, target.host())
+    block = block_of(kind)
     count = prod(batch)
+    high, over_m, wide, over_n = _chunks(count, m, n, k, tile, CACHE // (kind.itemsize * block))
+    if (p.b[-2] == 1 or n == 1) and (m < LARGE or n < LARGE):
+        b, b_steps, b_panel, b_k = p.right, p.b[:-2], tile.columns, p.b[-1]
+    else:
+        b, b_steps = _pack(calls, p, tile.columns)
+        b_panel, b_k = tile.columns * k, tile.columns
+    up_n = over_n * wide
+    several = k > block
+    words = [m, n, k, high, wide, over_m, over_n, up_n, *p.a[-2:], b_panel, b_k]
+    words += (_tile_micros(kind, tile, target.host()), *batch)
+    words += (p.left.slot, p.left.offset, *p.a[:-2], b.slot, b.offset, *b_steps)
+    if several:
+        partial = calls.room(kind, (*batch, over_m * high, up_n))
+        words += (partial.slot, partial.offset, *partial.strides[:-2])
+    else:
+        words += (SCRATCH, 0, *[0 for _ in batch])
+    structure = _epilogue(p, words, ["tiles", tile.rows, tile.vectors, tile.lanes])
+    kernel = known(structure) or keep(structure, _tiles_kernel(p, tile))
     calls.add(kernel, over_m * over_n * count, words, count * m * n * (k + 8) // 32 + 500)
 
 
-def _packed_kernel(p: Product, tile: Tile, walk: str) -> Kernel:
+@cache
+def _tile_micros(kind: dtype, tile: Tile, host: Host) -> int:
+    """The address of the table of a tile's micro-kernels."""
+    names = list(tile_names(tile).values())
+    key = f"gemm:micros:{kind.short}:{tile.key()}"
+    found = compiler.get_module(key, lambda: tiles_text(kind, tile, host), names)
+    table = array("q", [found[name] for name in names])
+    _TABLES.append(table)
+    return table.buffer_info()[0]
+
+
+def _tiles_kernel(p: Product, tile: Tile) -> Kernel:
     kind, body, count, host = p.left.dtype, p.body, len(p.batch), target.host()
     ins, out, text = _streams(p)
 
     def factory(name):
-        return packed_ir(name, kind, tile, walk, count, ins, body, out, host)
+        return tiles_ir(name, kind, tile, count, ins, body, out, host)
 
-    return Kernel(f"gemm:packed:{tile.key()}:{walk}:{text}", factory)
+    return Kernel(f"gemm:tiles:{tile.key()}:{text}", factory)
 
 
-def _pack(calls: Calls, p: Product, x: Operand, strides, count: int, width: int):
-    """Append the call that packs one side; its room, and the strides of the batch there."""
+def _pack(calls: Calls, p: Product, width: int):
+    """Append the call that packs B; its room, and the strides of the batch there."""
+    x, strides, k = p.right, p.b, p.k
     kept = [d for d, step in enumerate(strides[:-2]) if step != 0]
     sizes = [p.batch[d] for d in kept]
     across, along = strides[-2:]
     block = block_of(x.dtype)
-    panels = -(-count // width)
-    blocks = max(1, -(-p.k // block))
+    panels = -(-p.n // width)
+    blocks = max(1, -(-k // block))
     units = panels * blocks * prod(sizes)
-    group = max(1, 65536 // (width * max(1, min(p.k, block))))
+    group = max(1, 65536 // (width * max(1, min(k, block))))
     group = max(1, min(group, units // 4))
-    room = calls.room(x.dtype, (*sizes, panels, p.k, width))
+    room = calls.room(x.dtype, (*sizes, panels, k, width))
     steps = [0] * len(p.batch)
     for d, step in zip(kept, room.strides, strict=False):
         steps[d] = step
-    if p.k == 0:
+    if k == 0:
         return room, steps
-    words = [count, p.k, across, along, panels, blocks, group, units, *sizes]
+    words = [p.n, k, across, along, panels, blocks, group, units, *sizes]
     words += (x.slot, x.offset, *[strides[d] for d in kept], room.slot, room.offset)
     walk = _walk(across, along)
     key = ("pack", x.dtype, width, walk, len(sizes))
     kernel = known(key) or keep(key, _pack_kernel(x.dtype, width, walk, len(sizes)))
-    calls.add(kernel, -(-units // group), words, count * p.k + 300)
+    calls.add(kernel, -(-units // group), words, p.n * k + 300)
     return room, steps
 
 
@@ -386,25 +403,12 @@ def _up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def _chunks(p: Product, tile: Tile, block: int, size: int):
-    """Rows and columns of a chunk: enough chunks to share, each of them worth a call."""
-    rows, columns = -(-p.m // tile.rows), -(-p.n // tile.columns)
-    wide = max(COLUMNS, CACHE // (size * max(1, min(p.k, block))))
-    if p.n > 2 * wide:
-        wide = COLUMNS
-    high, wide = min(rows, ROWS // tile.rows), min(columns, max(1, wide // tile.columns))
-    batch = prod(p.batch)
-    while True:
-        count = batch * -(-rows // high) * -(-columns // wide)
-        work = high * wide * tile.rows * tile.columns * p.k
-        if count >= CHUNKS or work < CHUNK:
-            break
-        if high > 1:
-            high = -(-high // 2)
-        elif wide > 1:
-            wide = -(-wide // 2)
-        else:
-            break
-    high = -(-rows // -(-rows // high))
-    wide = -(-columns // -(-columns // wide))
-    return high * tile.rows, wide * tile.columns
+def _chunks(count: int, m: int, n: int, k: int, tile: Tile, most: int):
+    """Rows of a chunk, chunks over M, columns of a chunk, chunks over N: enough chunks to share,
+    each of them worth a call and with at most `most` columns."""
+    rows, columns = -(-m // tile.rows), -(-n // tile.columns)
+    wanted = min(CHUNKS, count * m * n * k // CHUNK) // count
+    over_m = min(rows, max(wanted, 1))
+    over_n = min(columns, max(-(-wanted // over_m), -(-n // most)))
+    high, wide = -(-rows // over_m), -(-columns // over_n)
+    return high * tile.rows, -(-rows // high), wide * tile.columns, -(-columns // wide)

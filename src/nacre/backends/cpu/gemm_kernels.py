@@ -1,7 +1,7 @@
-"""Kernels of matrix products: packing, products of packed panels, products in place.
+"""Kernels of matrix products: packing, products tile by tile, products of few rows in place.
 
-Packed panels: a matrix [count, K] becomes [panel][K][width], the elements of `width` rows (A) or
-columns (B) side by side for each k, the last panel filled by repeating.
+Packed panels: a matrix [count, K] becomes [panel][K][width], the elements of `width` columns side
+by side for each k, the last panel filled by repeating.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from nacre.backends.cpu.gemm_micro import (
     DIRECT,
+    TILES,
     Tile,
     below,
     block_of,
-    direct_micro,
-    packed_micro,
+    tile_names,
     transposed,
 )
 from nacre.backends.cpu.target import Host
@@ -207,47 +207,72 @@ class Epilogue:
 
 
 # ---- products ----
-class _Micro:
-    """The micro-kernels for packed panels: whole tiles, and cheaper ones for edges."""
+class _Micros:
+    """The micro-kernels of a tile; `table` has their addresses."""
 
-    def __init__(self, module: Module, kind: dtype, tile: Tile, host: Host):
+    def __init__(self, f: Function, table: str, kind: dtype, tile: Tile):
+        self.f = f
         self.tile = tile
-        self.few = tile.rows // 3
-        self.names = {
-            (rows, vectors): packed_micro(module, kind, tile, host, rows, vectors)
-            for rows in (tile.rows, self.few)
-            for vectors in (tile.vectors, 1)
-        }
+        self.scalar = REGISTER[kind.short]
+        self.found = {size: f.pointer(table, i) for i, size in enumerate(tile_names(tile))}
 
-    def call(self, f: Function, rows, columns, arguments) -> None:
-        """Multiply the panels of a tile of which `rows` by `columns` are wanted."""
-        low = f.compare("sle", rows, self.few)
-        narrow = f.compare("sle", columns, self.tile.lanes)
-        picked = []
-        for height in (self.tile.rows, self.few):
-            whole, half = self.names[height, self.tile.vectors], self.names[height, 1]
-            picked.append(f.value(f"select i1 {narrow}, ptr @{half}, ptr @{whole}"))
-        micro = f.value(f"select i1 {low}, ptr {picked[1]}, ptr {picked[0]}")
-        a, b, n, goal, more = arguments
-        f.do(f"call void {micro}(ptr {a}, ptr {b}, i64 {n}, ptr {goal}, i1 {more})")
+    def run(self, left, right, rows, columns, length, goal, more) -> None:
+        """Multiply `rows` by `columns` of a tile; left is (A, row stride, k stride), right (B,
+        k stride)."""
+        f, tile = self.f, self.tile
+        done, whole, some = f.fresh("done"), f.fresh("whole"), f.fresh("some")
+        f.branch(f.compare("eq", rows, tile.rows), whole, some)
+        f.begin(whole)
+        self._across(tile.rows, left, right, rows, columns, (length, goal, more))
+        f.jump(done)
+        f.begin(some)
+        a, a_row, a_k = left
+        with f.loop(0, rows, tile.few) as r:
+            lower = f.at(a, f.mul(r, a_row), self.scalar), a_row, a_k
+            place = f.at(goal, f.mul(r, tile.columns), self.scalar)
+            self._across(tile.few, lower, right, f.sub(rows, r), columns, (length, place, more))
+        f.jump(done)
+        f.begin(done)
+
+    def _across(self, high, left, right, rows, columns, rest) -> None:
+        f, tile = self.f, self.tile
+        done, whole, some = f.fresh("done"), f.fresh("whole"), f.fresh("some")
+        f.branch(f.compare("eq", columns, tile.columns), whole, some)
+        f.begin(whole)
+        call(f, self.found[high, tile.vectors], TILES, (*left, rows, *right, columns, *rest))
+        f.jump(done)
+        f.begin(some)
+        b, b_k = right
+        length, goal, more = rest
+        with f.loop(0, columns, tile.lanes) as j:
+            there = f.at(b, j, self.scalar), b_k
+            rest = length, f.at(goal, j, self.scalar), more
+            call(f, self.found[high, 1], TILES, (*left, rows, *there, f.sub(columns, j), *rest))
+        f.jump(done)
+        f.begin(done)
 
 
-def packed_ir(
-    name, kind, tile: Tile, walk: str, batch: int, inputs, body, out: Stream, host: Host
-) -> str:
-    """The text of the kernel that multiplies panels.
+def call(f: Function, micro: str, arguments, values) -> None:
+    """Call a micro-kernel by address."""
+    given = [f"{d.split()[0]} {v}" for d, v in zip(arguments, values, strict=True)]
+    f.do(f"call void {micro}({', '.join(given)})")
 
-    B is packed; A is too if `walk` is '', else it is packed here, panel by panel, and `walk` tells
-    how it lies in memory (see pack_ir). Words: M, N, K, rows and columns of a chunk, chunks over M,
-    chunks over N, padded N, row and k stride of A, the batch sizes; A, B (slot, offset, batch
-    strides); partial tiles (slot, offset, batch strides), used if K has several blocks; then
+
+def tiles_ir(name, kind, tile: Tile, batch: int, inputs, body, out: Stream, host: Host) -> str:
+    """The text of the kernel that multiplies matrices tile by tile.
+
+    A is read where it is, B too or from panels. Words: M, N, K, rows and columns of a chunk, chunks
+    over M, chunks over N, padded N, row and k stride of A, step from a panel of B to the next and
+    k stride in it, the address of the table of micro-kernels, the batch sizes; A, B (slot, offset,
+    batch strides); partial tiles (slot, offset, batch strides), used if K has several blocks; then
     inputs, output and scalars. A chunk is a part of one product.
     """
     module = Module()
-    micro = _Micro(module, kind, tile, host)
     f = Function(module, name, ARGUMENTS)
     words = Words(f)
-    m, n, depth, high, wide, over_m, over_n, padded, a_row, a_k = (words.take() for _ in range(10))
+    m, n, depth, high, wide, over_m, over_n, padded = (words.take() for _ in range(8))
+    a_row, a_k, b_panel, b_k = (words.take() for _ in range(4))
+    micros = _Micros(f, words.pointer(), kind, tile)
     sizes = [words.take() for _ in range(batch)]
     left, right, partial = (Array(words, Stream(kind, "c"), batch) for _ in range(3))
     epilogue = Epilogue(words, f, tile, kind, inputs, body, out, batch + 1, host)
@@ -255,24 +280,18 @@ def packed_ir(
     a, b, parts = (x.row(f, part.indices) for x in (left, right, partial))
     scalar, block = REGISTER[kind.short], block_of(kind)
     buffer = f.alloca(f"[{tile.rows * tile.columns} x {scalar}]", 64)
-    panel = f.alloca(f"[{tile.rows * block} x {scalar}]", 64) if walk else ""
     several = f.compare("sgt", depth, block)
     with blocks(f, depth, block) as (k, length, more, final):
         with f.loop(part.top, part.bottom, tile.rows) as i:
             rows = f.minimum(f.sub(part.bottom, i), tile.rows)
-            if walk:
-                source = f.at(a, f.add(f.mul(i, a_row), f.mul(k, a_k)), scalar)
-                e = Emitter(f, host.lanes(kind.itemsize), host)
-                _Block(f, e, kind, tile.rows, source, panel, a_row, a_k, length).pack(walk, rows)
-                side = panel
-            else:
-                side = f.at(a, f.add(f.mul(i, depth), f.mul(k, tile.rows)), scalar)
+            band = f.at(a, f.add(f.mul(i, a_row), f.mul(k, a_k)), scalar)
             with f.loop(part.start, part.end, tile.columns) as j:
                 columns = f.minimum(f.sub(part.end, j), tile.columns)
-                other = f.at(b, f.add(f.mul(j, depth), f.mul(k, tile.columns)), scalar)
+                panel = f.mul(f.div(j, tile.columns), b_panel)
+                strip = f.at(b, f.add(panel, f.mul(k, b_k)), scalar)
                 kept = f.at(parts, f.add(f.mul(i, padded), f.mul(j, tile.rows)), scalar)
                 goal = f.value(f"select i1 {several}, ptr {kept}, ptr {buffer}")
-                micro.call(f, rows, columns, (side, other, length, goal, more))
+                micros.run((band, a_row, a_k), (strip, b_k), rows, columns, length, goal, more)
                 with f.when(final):
                     epilogue.run(goal, part.indices, i, rows, j, columns)
     f.close()
@@ -316,19 +335,19 @@ def blocks(f: Function, depth, block: int):
     f.begin(done)
 
 
-def direct_ir(name, kind, tile, walk, batch, inputs, body, out: Stream, host: Host) -> str:
+def direct_ir(name, kind, tile, batch, inputs, body, out: Stream, host: Host) -> str:
     """The text of the kernel that multiplies matrices where they are.
 
     Words: M, N, K, rows and columns of a chunk, chunks over M, chunks over N, row and k stride of
-    A, column and k stride of B, the batch sizes; A, B (slot, offset, batch strides); inputs, output
-    and scalars.
+    A, column and k stride of B, the address of the micro-kernel, the batch sizes; A, B (slot,
+    offset, batch strides); inputs, output and scalars.
     """
     module = Module()
-    micro = direct_micro(module, kind, tile, walk, host)
     f = Function(module, name, ARGUMENTS)
     words = Words(f)
     m, n, depth, high, wide, over_m, over_n = (words.take() for _ in range(7))
     a_row, a_k, b_column, b_k = (words.take() for _ in range(4))
+    micro = words.pointer()
     sizes = [words.take() for _ in range(batch)]
     left, right = (Array(words, Stream(kind, "c"), batch) for _ in range(2))
     epilogue = Epilogue(words, f, tile, kind, inputs, body, out, batch + 1, host)
@@ -345,8 +364,7 @@ def direct_ir(name, kind, tile, walk, batch, inputs, body, out: Stream, host: Ho
             with blocks(f, depth, block_of(kind)) as (k, length, more, _):
                 x, y = f.at(band, f.mul(k, a_k), scalar), f.at(strip, f.mul(k, b_k), scalar)
                 values = (x, a_row, a_k, rows, y, b_column, b_k, columns, length, buffer, more)
-                given = [f"{d.split()[0]} {v}" for d, v in zip(DIRECT, values, strict=True)]
-                f.do(f"call void @{micro}({', '.join(given)})")
+                call(f, micro, DIRECT, values)
             epilogue.run(buffer, part.indices, i, rows, j, columns)
     f.close()
     return module.text()

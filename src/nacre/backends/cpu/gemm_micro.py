@@ -5,20 +5,19 @@ Every element of a product is made in one order, whatever the path: K is cut int
 upwards. So packed or not, in any tile and at any edge, an element has the same bits.
 
 A micro-kernel does one block for one tile: `c` is the tile, rows of `columns` elements, contiguous
-and aligned; the block's chains are stored there, or added to it if `more`.
+and aligned; the block's chains are stored there, or added to it if `more`. Micro-kernels are
+functions of their own, called by address: kernels with different epilogues share them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from nacre.backends.cpu.target import Host
 from nacre.backends.emit import REGISTER, Emitter
 from nacre.backends.ir_text import Function, Module
 from nacre.base.dtypes import dtype, float64
-
-MICRO = "internal void"
-APART = "nounwind noinline"
 
 
 def block_of(kind: dtype) -> int:
@@ -39,13 +38,19 @@ class Tile:
         """How many elements of B stand side by side."""
         return self.vectors * self.lanes
 
+    @property
+    def few(self) -> int:
+        """The rows of the lower micro-kernels at its edge."""
+        return self.rows // 3
+
     def key(self) -> str:
         """Short text for cache keys."""
         return f"{self.rows}x{self.vectors}x{self.lanes}"
 
 
-def packed_tile(kind: dtype, host: Host) -> Tile:
-    """The tile for packed panels: accumulators, B's vectors and one of A fill the registers."""
+@cache
+def largest_tile(kind: dtype, host: Host) -> Tile:
+    """The largest tile: accumulators, B's vectors and one of A fill the registers."""
     return Tile(12 if host.registers >= 32 else 6, 2, host.lanes(kind.itemsize))
 
 
@@ -91,43 +96,84 @@ class Chains:
 
 
 UNROLL = 4
+GROUP = 4
+
+TILES = (
+    "ptr %a",
+    "i64 %a_row",
+    "i64 %a_k",
+    "i64 %rows",
+    "ptr %b",
+    "i64 %b_k",
+    "i64 %columns",
+    "i64 %n",
+    "ptr %c",
+    "i1 %more",
+)
 
 
-def packed_micro(module: Module, kind: dtype, tile: Tile, host: Host, rows: int, vectors: int):
-    """Define `void (ptr a, ptr b, i64 n, ptr c, i1 more)` over packed panels; returns its name.
+def tile_names(tile: Tile) -> dict:
+    """The micro-kernels of a tile: whole, and for its edges lower ones and narrower ones."""
+    sizes = [(rows, q) for rows in (tile.rows, tile.few) for q in (tile.vectors, 1)]
+    return {size: f"micro{size[0]}x{size[1]}" for size in sizes}
 
-    a: [n][tile.rows], b: [n][tile.columns], of which `rows` and `vectors` are computed.
+
+def tiles_text(kind: dtype, tile: Tile, host: Host) -> str:
+    """The text of the micro-kernels of a tile."""
+    module = Module()
+    for (rows, vectors), name in tile_names(tile).items():
+        _tile_micro(module, name, kind, tile, host, rows, vectors)
+    return module.text()
+
+
+def _tile_micro(module: Module, name: str, kind: dtype, tile: Tile, host: Host, rows, vectors):
+    """Define a micro-kernel with arguments TILES that reads A where it is.
+
+    Strides are in elements; B's columns lie side by side. All rows of a whole tile exist, of a
+    lower one `rows`, the others repeat the last; of a single vector of columns `columns` exist.
     """
-    name = f"micro{rows}x{vectors}"
-    arguments = ("ptr %a", "ptr %b", "i64 %n", "ptr %c", "i1 %more")
-    f = Function(module, name, arguments, MICRO, APART)
+    f = Function(module, name, TILES)
     e = Emitter(f, tile.lanes, host)
     chains = Chains(f, e, kind, tile, rows, vectors)
     scalar, size = chains.scalar, kind.itemsize
-    left, right = f.alloca("ptr"), f.alloca("ptr")
-    f.store("ptr", "%a", left)
-    f.store("ptr", "%b", right)
+    mask = below(e, "%columns") if vectors == 1 else None
+    if rows == tile.rows:
+        # A group of rows is one pointer and three strides: what an address of x86 can hold.
+        steps = [0, "%a_row", f.mul("%a_row", 2), f.mul("%a_row", 3)]
+        first = [f.at("%a", f.mul(r, "%a_row"), scalar) for r in range(0, rows, GROUP)]
+        places = [(r // GROUP, steps[r % GROUP]) for r in range(rows)]
+    else:
+        last = f.sub("%rows", 1)
+        first = [f.at("%a", f.mul(f.minimum(r, last), "%a_row"), scalar) for r in range(rows)]
+        places = [(r, 0) for r in range(rows)]
+    left, right = [f.alloca("ptr") for _ in first], f.alloca("ptr")
+    for slot, pointer in zip([*left, right], [*first, "%b"], strict=True):
+        f.store("ptr", pointer, slot)
 
-    def steps(count: int) -> None:
-        a, b = f.load("ptr", left), f.load("ptr", right)
-        for u in range(count):
+    def step(count: int) -> None:
+        bases, b = [f.load("ptr", slot) for slot in left], f.load("ptr", right)
+        for _ in range(count):
             right_hand = []
             for q in range(vectors):
-                place = f.at(b, u * tile.columns + q * tile.lanes, scalar)
-                right_hand.append(f.load(chains.vector, place, tile.lanes * size))
-            for r in range(rows):
-                chains.multiply(r, f.at(a, u * tile.rows + r, scalar), right_hand)
-        f.store("ptr", f.at(a, count * tile.rows, scalar), left)
-        f.store("ptr", f.at(b, count * tile.columns, scalar), right)
+                place = f.at(b, q * tile.lanes, scalar)
+                if mask is None:
+                    right_hand.append(f.load(chains.vector, place, size))
+                else:
+                    right_hand.append(e.load(place, kind, mask).ref)
+            for r, (base, shift) in enumerate(places):
+                chains.multiply(r, f.at(bases[base], shift, scalar), right_hand)
+            bases = [f.at(base, "%a_k", scalar) for base in bases]
+            b = f.at(b, "%b_k", scalar)
+        for slot, pointer in zip([*left, right], [*bases, b], strict=True):
+            f.store("ptr", pointer, slot)
 
     whole = f.sub("%n", f.rem("%n", UNROLL))
     with f.loop(0, whole, UNROLL):
-        steps(UNROLL)
+        step(UNROLL)
     with f.loop(whole, "%n"):
-        steps(1)
+        step(1)
     chains.finish()
     f.close()
-    return name
 
 
 DIRECT = (
@@ -145,14 +191,15 @@ DIRECT = (
 )
 
 
-def direct_micro(module: Module, kind: dtype, tile: Tile, walk: str, host: Host) -> str:
-    """Define a micro-kernel with arguments DIRECT that reads A and B where they are.
+def direct_text(kind: dtype, tile: Tile, walk: str, host: Host) -> str:
+    """The text of `micro`, with arguments DIRECT, that reads A and B where they are.
 
     Strides are in elements. Only `rows` rows of A and `columns` columns of B exist; the others of
     the tile repeat the last row, and are 0 or repeat the last column. `walk` tells how B is read:
     'c' columns side by side, 't' k side by side (blocks are transposed in registers), 's' neither.
     """
-    f = Function(module, "micro", DIRECT, MICRO, APART)
+    module = Module()
+    f = Function(module, "micro", DIRECT)
     e = Emitter(f, tile.lanes, host)
     chains = Chains(f, e, kind, tile, tile.rows, tile.vectors)
     scalar = chains.scalar
@@ -180,7 +227,7 @@ def direct_micro(module: Module, kind: dtype, tile: Tile, walk: str, host: Host)
         multiply(k, read(k))
     chains.finish()
     f.close()
-    return "micro"
+    return module.text()
 
 
 def below(e: Emitter, count: str) -> str:

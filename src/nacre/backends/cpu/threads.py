@@ -15,7 +15,7 @@ from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import driver_ir, target
 from nacre.base import config
 
-SPINS = 2000
+SPINS = 4000
 _LOCK = threading.RLock()
 _KEPT: list = []
 
