@@ -161,24 +161,21 @@ class Run:
         """Run one grad rule with its hooks and pass the results on."""
         grads = grads.pop()
         hooks = node.hooks
+        runs = needed is None or any(f is not None and id(_node(f)) in needed for f in node.next)
+        if runs:
+            self._capture(node, grads)
         if hooks:
             grads = self._before(node, hooks, grads)
-        if self.wanted is not None:
-            for x in self.wanted.get(id(node), ()):
-                edge = edge_of(x)
-                g = grads.get(edge.index if type(edge) is Port else 0)
-                if g is not None:
-                    self.captured[id(x)] = g
+        if not runs:
+            self._capture(node, grads)
+            return
         results: list = [None] * len(node.next)
-        if needed is None or any(
-            f is not None and id(_node(f)) in needed for f in node.next
-        ):
-            if grads:
-                results = self._apply(node, grads)
-            if hooks and "post" in hooks:
-                for hook in list(hooks["post"].values()):
-                    changed = hook(tuple(results), tuple(grads.values()))
-                    results = results if changed is None else list(changed)
+        if grads and any(f is not None for f in node.next):
+            results = self._apply(node, grads)
+        if hooks and "post" in hooks:
+            for hook in list(hooks["post"].values()):
+                changed = hook(tuple(results), tuple(grads.values()))
+                results = results if changed is None else list(changed)
         grads = None  # what nobody holds any more may be added to in place
         for i, f in enumerate(node.next):
             if f is None:
@@ -192,6 +189,16 @@ class Run:
             self._push(ready, counts, target)
         if not self.keep:
             node.release()
+
+    def _capture(self, node, grads):
+        """Keep the gradients of requested tensors: before hooks where the node runs, else after."""
+        if self.wanted is None:
+            return
+        for x in self.wanted.get(id(node), ()):
+            edge = edge_of(x)
+            g = grads.get(edge.index if type(edge) is Port else 0)
+            if g is not None:
+                self.captured[id(x)] = g
 
     def _apply(self, node, grads):
         """The gradients of a node's operands, a list."""

@@ -1,7 +1,7 @@
 """The tape: what backward will need of each operation that gradients flow through.
 
-As in PyTorch it is made of explicit nodes, one for each recorded operation, that hold on to what they
-read, so whatever backward needs stays alive by reference counts alone.
+As in PyTorch it is made of explicit nodes, one for each recorded operation, that hold on to what
+they read, so whatever backward needs stays alive by reference counts alone.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def _shared(name):
 class GradNode:
     """A `grad_fn`: the gradient of one recorded operation.
 
-    `next` holds for each operand the grad_fn it came from, the leaf tensor itself, or None; `numbers`
-    the operands that are Python numbers; `saved` what its rule reads, with the `versions` it had.
+    `next` holds for each operand the grad_fn it came from, the leaf tensor itself, or None;
+    `numbers` the operands that are Python numbers; `saved` what its rule reads, with the `versions`
+    it had.
     Grad rules read operands by `ctx[i]` and `ctx.out`.
     """
 
@@ -286,7 +287,7 @@ class AccumulateGrad:
 
 
 def written(t, times=1):
-    """Give a new value the version it has in PyTorch, which makes it by writing into an empty one."""
+    """Give a new value its version in PyTorch, which makes it by writing into an empty one."""
     t._vc = [times]
     return t
 
@@ -403,4 +404,6 @@ def _plan(op, node, attrs, meta, needs, operands):
     n = len(operands)
     read = op.where(needs)
     where = tuple([i for i in read if i < 0 or (i < n and isinstance(operands[i], Value))])
-    return Plan(op, node, attrs, meta, needs, metas, where, bool(read))
+    # PyTorch keeps numbers as tensors where they stand for the other of two operands
+    frees = any(i < 0 or i >= n or n == 2 or isinstance(operands[i], Value) for i in read)
+    return Plan(op, node, attrs, meta, needs, metas, where, frees)

@@ -76,7 +76,7 @@ def _gathering(name, error, words, **more):
         _gather_infer,
         meaning,
         _gather_grad,
-        ((1,), ()),
+        ((0, 1), ()),
         kind="gather",
         exact=True,
         **more,

@@ -257,7 +257,7 @@ prod_ = _reduction(
     np.prod,
     _widened,
     _prod_grad,
-    ((0,),),
+    ((0, -1),),
     torch=("torch.prod", "Tensor.prod"),
     samples=lambda: whole(low=0.9, high=1.1)() + _prod_zeros(),
 )

@@ -14,6 +14,7 @@ from nacre.ir.node import MARK, REBIND, Meta, meta_of
 from nacre.ir.tape import (
     GradNode,
     Port,
+    SavedOutput,
     attach,
     class_of,
     edge_of,
@@ -146,7 +147,7 @@ def from_numpy(a):
             "strides are not currently supported. (You can probably work around this by making a "
             "copy of your array  with array.copy().) ",
         )
-    strides = tuple([q // itemsize for q in a.strides]) if a.size else contiguous_strides(a.shape)
+    strides = tuple([q // itemsize for q in a.strides])
     if a.size and any(q % itemsize for q in a.strides):
         fail(
             ValueError,
@@ -275,15 +276,22 @@ def writes_places(t, value) -> bool:
 
 
 def put_at(t, index, value):
-    """t[index] = value in memory, by an index of NumPy's; no gradients are recorded."""
-    check_writable(t)
+    """t[index] = value in memory, by an index of NumPy's; expanded tensors are written too."""
     array = array_of(value) if isinstance(value, Value) else value
     if isinstance(value, Value) and value._c is t._c:
         array = np.array(array, copy=True)
     storage_of(t)
     with np.errstate(all="ignore"):
         _write_memory(t, np.asarray(array).astype(t._m.dtype.np), index)
-    bump(t)
+
+
+def put_recorded(t, index, value, rule, others, attrs):
+    """The same of an expanded tensor that gradients flow to: written at once, then put on the tape."""
+    check_leaf(t, True)
+    old = wrap(t._c, t._m)
+    old._rg, old._gf = requires(t), edge_of(t)
+    put_at(t, index, value)
+    _history(t, old, rule, others, attrs)
 
 
 def constant(value, shape, dtype):
@@ -424,7 +432,8 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     if flows:
         check_leaf(t, flows)
     check_writable(t)
-    check_overlap(t, others)
+    if history is not fill_tensor_history:
+        check_overlap(t, others)
     rule = op if history is None else history
     tracked = flows and rule.grad is not None and t._m.dtype.is_floating_point
     old = _old(t, rule, others) if tracked else None
@@ -438,9 +447,10 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     else:
         made = _compute(t, op, others, attrs, value)
         store(t, made, tracked)
-    bump(t)
     if tracked:
         _history(t, old, rule, others, attrs)
+    else:
+        bump(t)
     return t
 
 
@@ -497,10 +507,19 @@ def _old(t, rule, others):
 
 
 def _history(t, old, rule, others, attrs):
-    """Put the write on the tape: on the tensor, or on its base as a write into a part."""
+    """Count the write, and put it on the tape: on the tensor, or on its base for a part.
+
+    What was read has the version from before the write, a result that is kept the one after it.
+    """
+    if t._vc is None:
+        t._vc = [0]
     holder = wrap(t._c, t._m, t._v)
     holder._vc = t._vc
     g = attach(rule, holder, None, TRACE.stretch.node, (old, *others), attrs)
+    bump(t)
+    for i, x in enumerate(g.saved):
+        if type(x) is SavedOutput:
+            g.versions[i] = version_of(x)
     rebase(t, g)
 
 
@@ -619,9 +638,8 @@ def _write_expanded(t, write, remember):
     shape = tuple(1 if not q else n for n, q in zip(m.shape, m.strides, strict=True))
     part = view.as_strided(t.detach(), shape, m.strides)
     write(part)
-    if t._vc is not part._vc:
-        bump(t)
     if tracked:
+        part._vc[0] -= 1  # counted with the tape
         old = wrap(t._c, m)
         old._rg, old._gf = True, edge
         remember(old)

@@ -13,7 +13,13 @@ import numpy as np
 
 from nacre.base.dtypes import bool_, int32, int64, uint8
 from nacre.base.errors import fail
-from nacre.base.shapes import broadcast_shapes, contiguous_strides, elementwise_strides, numel
+from nacre.base.shapes import (
+    broadcast_shapes,
+    contiguous_strides,
+    elementwise_strides,
+    numel,
+    overlaps_itself,
+)
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory, long_name
 from nacre.ops import view
@@ -244,6 +250,8 @@ class _Places:
             *self.joint,
             *[sizes[d] for d in self.after],
         )
+        if numel(self.joint) and any(not sizes[d] for d in dims):
+            fail(IndexError, "index is out of bounds for dimension with size 0")
 
     def strides(self):
         """The strides of the result: the rule of elementwise results over the view and the indices."""
@@ -267,7 +275,7 @@ class _Places:
         for d in self.dims:
             index = self.pending[d]
             index = array_of(index).astype(np.int64) if isinstance(index, Value) else index
-            found[d] = _checked(index, d - self.dims[0], self.x._m.shape[d])
+            found[d] = self.checked(index, d)
         return found
 
     def positions(self):
@@ -290,6 +298,11 @@ class _Places:
             ramp = np.arange(shape[d], dtype=np.int64) * strides[d]
             flat = flat + ramp.reshape([-1 if i == k else 1 for i in range(rank)])
         return np.broadcast_to(flat, self.shape)
+
+
+    def checked(self, index, d):
+        """An index array with places counted from the front; nothing is read where none is asked."""
+        return _checked(index, d - self.dims[0], self.x._m.shape[d]) if numel(self.shape) else index
 
 
 def _shape(index):
@@ -332,9 +345,9 @@ def _single(places, dim):
     index = places.pending[dim]
     if isinstance(index, Value):
         if index._c.data is not None:
-            _checked(array_of(index), 0, places.x._m.shape[dim])
+            places.checked(array_of(index), dim)
         return index if index._m.dtype is int64 else index.long()
-    return _tensor(_checked(index, 0, places.x._m.shape[dim]))
+    return _tensor(places.checked(index, dim))
 
 
 # ---- writing ------------------------------------------------------------------------------------
@@ -404,12 +417,18 @@ def write_places(target, places, value, accumulate=False):
             )
     if not accumulate and cell.writes_places(target, value):
         cell.put_at(target, _numpy_index(places), value)
+        cell.bump(target)
         return
     if not isinstance(value, Value):
         value = cell.constant(value, (), m.dtype)
     positions = _tensor(places.positions().reshape(-1))
     record = index_put_add if accumulate else index_put
-    cell.in_place(target, record, (positions, value), (("shape", tuple(places.shape)),))
+    attrs = (("shape", tuple(places.shape)),)
+    if overlaps_itself(tuple(m.shape), m.strides) and not accumulate:
+        index = _numpy_index(places)
+        cell.put_recorded(target, index, value, record, (positions, value), attrs)
+    else:
+        cell.in_place(target, record, (positions, value), attrs)
 
 
 def _expands(sizes, shape):
