@@ -2,7 +2,7 @@
 
     python tests/runtime/interrupts.py --count 1000 [--seed 0] [--how timer|signals]
 
-`timer` raises in this process; with `signals` another process sends SIGINT. Prints one line of JSON.
+`timer` raises in this process; with `signals` another process sends SIGINT. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if __package__ in (None, ""):
     __package__ = "runtime"
 
 import numpy as np
-from runtime.training import Training, states
 
 import nacre
 from nacre.ir.node import ROOT
+from runtime.training import Training, states
 
 STEPS = 60  # a training starts anew after so many
 FORGET = 25  # the recorder forgets all it knows after so many interrupts
@@ -107,7 +107,8 @@ def train(report: Report, source, count: int, rng: random.Random) -> None:
             ROOT.edges.clear()  # what comes now is recorded, checked and compiled anew
             report.first_sights += 1
         observe = rng.random() < 0.3
-        if _interrupted(lambda t=training, o=observe: _steps(t, o), source, took * rng.choice((2, 8))):
+        longest = took * rng.choice((2, 8))
+        if _interrupted(lambda t=training, o=observe: _steps(t, o), source, longest):
             training.steps = report.check(known, training.steps, training.state(), "training")
             if report.wrong:
                 return

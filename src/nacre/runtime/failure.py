@@ -1,8 +1,8 @@
 """What is left of a stretch whose evaluation failed.
 
-Values that do not depend on a failing operation are computed after all. A cell written in place whose
-new value failed goes back to the latest value before it that did not; a step of an optimiser goes
-back as a whole. Other cells have no value, and say so when they are read.
+Values that do not depend on a failing operation are computed after all. A cell written in place
+whose new value failed goes back to the latest value before it that did not; a step of an optimiser
+goes back as a whole. Other cells have no value, and say so when they are read.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Remains:
             self.failed.update(slots)
 
     def latest(self, slot):
-        """The slot itself, or that of the value before it, and so on, which did not fail; or None."""
+        """The slot, or that of the value before it, and so on, that did not fail; or None."""
         while slot in self.failed:
             slot = self.before.get(slot)
         return slot if slot in self.flats else None

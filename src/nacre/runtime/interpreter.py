@@ -61,7 +61,7 @@ def _ending(nodes, wanted):
 
 
 def run_nodes(nodes, leaves, numbers, ending, flats, arrays):
-    """Add the values of nodes to `flats` and `arrays`; an error says where its node was recorded."""
+    """Add the values of nodes to `flats` and `arrays`; an error says where it was recorded."""
     node = None
     try:
         for node in nodes:
