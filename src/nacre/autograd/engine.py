@@ -12,7 +12,7 @@ from sys import getrefcount
 from nacre.base.errors import fail
 from nacre.base.shapes import contiguous_strides, is_dense
 from nacre.ir.node import Meta, meta_of
-from nacre.ir.tape import RELEASED, Port, edge_of, version_of
+from nacre.ir.tape import RELEASED, Port, edge_of, version_of, written
 from nacre.ir.trace import TRACE, Services, Value, wrap
 from nacre.ops import create, elementwise, reduce
 
@@ -25,11 +25,12 @@ def ones(meta):
 class Run:
     """One traversal of a tape.
 
-    After `run`, `leaves` holds the gradient of each leaf by id (in `order`), `captured` those of the
-    requested tensors that are not leaves.
+    What reaches a leaf is accumulated at once, as in PyTorch, or else kept in `leaves` by id (in
+    `order`); `captured` holds the gradients of requested tensors that are not leaves.
     """
 
-    def __init__(self, create_graph, keep, inputs):
+    def __init__(self, create_graph, keep, inputs, accumulates=False):
+        self.accumulates = accumulates
         self.create_graph = create_graph
         self.keep = keep
         self.leaves = {}
@@ -111,16 +112,16 @@ class Run:
             heapq.heappush(ready, (rank, id(node), node))
 
     def _add(self, buffers, edge, g):
-        """Add to what a node will be given; in place where nobody else holds the sum so far."""
+        """Add to what a node will be given; counted as in place where nobody else holds the sum."""
         index = edge.index if type(edge) is Port else 0
         slots = buffers.setdefault(id(_node(edge)), {})
         before = slots.get(index)
         if before is None:
             slots[index] = g
-        elif not self.create_graph and id(before._c) not in self.given and _is_sole(before):
-            Services.add_in_place(before, g)
-        else:
-            slots[index] = elementwise.add(before, g)
+            return
+        sole = not self.create_graph and id(before._c) not in self.given and _is_sole(before)
+        total = elementwise.add(before, g)
+        slots[index] = written(total, version_of(before) + 1) if sole else total
 
     def _leaf(self, leaf, g):
         if g is None or (self.wanted is not None and id(leaf) not in self.wanted):
@@ -128,7 +129,11 @@ class Run:
         for hook in list((leaf._hooks or {}).values()):
             g = _changed(hook, g)
         held = getrefcount(g)
-        self.leaves[id(leaf)] = self._own(leaf, g, held)
+        g = self._own(leaf, g, held)
+        if self.accumulates:
+            accumulate(leaf, g, self.create_graph)
+            return
+        self.leaves[id(leaf)] = g
         self.order.append(leaf)
 
     def _own(self, leaf, g, held):
@@ -203,8 +208,8 @@ class Run:
     def _apply(self, node, grads):
         """The gradients of a node's operands, a list."""
         try:
-            if node.saved is RELEASED:
-                node.check_saved(0)
+            for k in range(1 if node.saved is RELEASED else len(node.saved)):
+                node.check_saved(k)
             function = getattr(node.op, "grad_many", None)
             if function is not None:
                 results = function(node, grads)
@@ -252,7 +257,7 @@ def _is_sole(g):
     return (
         g._v is None
         and getrefcount(g) <= SOLE_SUM
-        and getrefcount(c) <= SOLE_CELL + (c.data is not None)
+        and getrefcount(c) <= SOLE_CELL
         and is_dense(tuple(g._m.shape), g._m.strides)
     )
 

@@ -20,9 +20,7 @@ def run_backward(tensors, gradients, retain_graph, create_graph, inputs):
             return
     if inputs is not None and not inputs:
         fail(RuntimeError, "`inputs` argument to `backward()` cannot be empty.")
-    found = Run(create_graph, keep, inputs).run(roots)
-    for x in found.order:
-        accumulate(x, found.leaves[id(x)], create_graph)
+    found = Run(create_graph, keep, inputs, accumulates=True).run(roots)
     for x in inputs or ():
         if edge_of(x) is not x and id(x) in found.captured:
             accumulate(x, found.captured[id(x)], create_graph)

@@ -27,7 +27,7 @@ BACKWARD = "backward"
 
 
 def by_jump(root, given, meta, keep):
-    """Go where backward over this tape led before; False if it must run node by node.
+    """Go where backward over this tape led before; False if it must run node by node, or fail.
 
     The key says what the tape looks like: for each node what was recorded, where its edges lead, and
     the values that it saved.
@@ -47,13 +47,13 @@ def by_jump(root, given, meta, keep):
             numbers += g.numbers
         saved = g.saved
         if saved is RELEASED:
-            g.check_saved(0)
+            return False
         i = 0
         for version in g.versions:
             x = saved[i]
             counter = x._vc
             if version != (0 if counter is None else counter[0]):
-                g.check_saved(i)
+                return False
             c = x._c
             key.append(c.slot if c.stretch is s and x._v is None else enter(x, s))
             i += 1

@@ -191,6 +191,7 @@ class _NoVersions:
 
 
 INFERENCE = _NoVersions()
+ORPHANED = _NoVersions()  # of a tensor made in inference mode whose `.data` was replaced
 _inferring = None  # a function that tells whether this thread is in inference mode, if any is
 _threads_inferring = 0
 

@@ -19,7 +19,7 @@ from nacre.base.shapes import (
 )
 from nacre.ir.node import meta_of
 from nacre.ir.tape import class_of, edge_of, requires, written
-from nacre.ir.trace import INFERENCE, TRACE, new_cell, slot_of, wrap, write_into
+from nacre.ir.trace import INFERENCE, ORPHANED, TRACE, new_cell, slot_of, wrap, write_into
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
 from nacre.ops.elementwise import clone
@@ -55,8 +55,8 @@ def alias(op, t, attrs, offset, shape, strides):
     if t._vc is None:
         t._vc = [0]
     a._vc = t._vc
-    if t._vc is INFERENCE:
-        return a
+    if t._vc.__class__ is not list:
+        return _of_inference(t, a)
     a._base = t._base if t._v is not None and t._base is not None else t
     a._seen = t._vc[0]
     if not TRACE.grad:
@@ -71,6 +71,12 @@ def alias(op, t, attrs, offset, shape, strides):
         a._rg = True
         if TRACE.anomaly:
             a._gf.trace_back = TRACE.anomaly()
+    return a
+
+
+def _of_inference(t, a):
+    if t._vc is ORPHANED:
+        fail(RuntimeError, "Inference tensors do not track version counter.")
     return a
 
 

@@ -25,6 +25,7 @@ from nacre.ir.tape import (
 )
 from nacre.ir.trace import (
     INFERENCE,
+    ORPHANED,
     TRACE,
     Cell,
     Services,
@@ -179,7 +180,7 @@ def bump(t):
     if t._vc is None:
         t._vc = [1]
         return
-    if t._vc is INFERENCE and not TRACE.inference:
+    if t._vc.__class__ is not list and not TRACE.inference:
         fail(
             RuntimeError,
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
@@ -436,6 +437,10 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
         check_overlap(t, others)
     rule = op if history is None else history
     tracked = flows and rule.grad is not None and t._m.dtype.is_floating_point
+    if tracked:
+        for x in others:
+            if isinstance(x, Value):
+                edge_of(x)  # a view that may not be read refuses before anything is written
     old = _old(t, rule, others) if tracked else None
     c = t._c
     settled(c)
@@ -658,6 +663,8 @@ def set_data(t, other):
     t._v = other._v if other._v is not None or t._base is None else 0
     if t._base is not None and t._v is not None and other._v is None:
         t._v = 0
+    if t._vc is INFERENCE:
+        t._vc = ORPHANED
 
 
 class _SliceRule:

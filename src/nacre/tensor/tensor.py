@@ -15,7 +15,7 @@ from nacre.base.errors import fail
 from nacre.base.shapes import Size, contiguous_strides, numel, wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_of
-from nacre.ir.trace import INFERENCE, TRACE, Services, Storage, Symbol, Value, long_name, wrap
+from nacre.ir.trace import INFERENCE, ORPHANED, TRACE, Services, Storage, Symbol, Value, long_name, wrap
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
 from nacre.ops.rules import c_name
@@ -279,7 +279,7 @@ class Tensor(Value):
 
     @property
     def _version(self) -> int:
-        if self._vc is INFERENCE:
+        if self._vc is INFERENCE or self._vc is ORPHANED:
             fail(RuntimeError, "Inference tensors do not track version counter.")
         return version_of(self)
 
