@@ -220,7 +220,7 @@ x = torch.ones(2, requires_grad=True); x.data = 1.0
 x = torch.ones(1).expand(3); x += 1
 x = torch.ones(4); x[1:].add_(x[:-1])
 x = torch.ones(2, requires_grad=True); (x // 2).sum().backward()
-x = torch.ones(2, requires_grad=True); torch.nn.functional.nll_loss(torch.ones(1, 2), torch.tensor([0]), weight=x)
+w = torch.ones(2, requires_grad=True); nn.functional.nll_loss(w, torch.tensor(0), weight=w)
 """
 
 VALUES = """
