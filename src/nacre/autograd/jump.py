@@ -15,12 +15,11 @@ from nacre.ir.trace import (
     Symbol,
     Value,
     enter,
+    made,
     mark,
-    new_cell,
     proxy,
     put_numbers,
     slot_of,
-    wrap,
 )
 
 BACKWARD = "backward"
@@ -91,7 +90,7 @@ def by_jump(root, given, meta, keep):
         s.node = way.node
         results = []
         for place, kept in way.kept:
-            t = wrap(new_cell(kept, s), kept.meta)
+            t = made(kept, s)
             if kept.version:
                 t._vc = [kept.version]
             results.append((leaves[place], t))

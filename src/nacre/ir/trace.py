@@ -559,15 +559,22 @@ def long_name(dtype) -> str:
     return _LONG[dtype.name]
 
 
-def new_cell(node, s):
-    """The cell of a value just recorded, published in its stretch."""
+def made(at, s):
+    """The tensor of a value just recorded, whose slot and Meta `at` has."""
     c = _new(Cell)
-    c.meta = node.meta
+    meta = c.meta = at.meta
     c.data = None
     c.stretch = s
-    c.slot = node.slot
+    c.slot = at.slot
     c.exposed = False
     c.entered = None
     c.writes = 0
     s.cells.append(c)
-    return c
+    t = _new(Services.tensor)
+    t._c = c
+    t._v = None
+    t._m = meta
+    t._gf = None
+    t._rg = False
+    t._vc = None if _inferring is None else _inferring()
+    return t

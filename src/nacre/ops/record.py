@@ -17,13 +17,12 @@ from nacre.ir.trace import (
     Value,
     enter,
     is_fresh,
+    made,
     mark,
-    new_cell,
     proxy,
     put_numbers,
     record,
     slot_of,
-    wrap,
 )
 from nacre.ops.rules import common_dtype
 
@@ -154,13 +153,13 @@ class Operation:
                     if numbers:
                         put_numbers(s, before.numbers, numbers)
                     s.node = node
-                    return wrap(new_cell(node, s), node.meta)
+                    return made(node, s)
                 plan = None if node.plans is None else node.plans.get(needs)
                 if plan is not None:
                     if numbers:
                         put_numbers(s, before.numbers, numbers)
                     s.node = node
-                    t = wrap(new_cell(node, s), node.meta)
+                    t = made(node, s)
                     put_on_tape(t, plan, edges, operands, (t,))
                     return t
         return self._recorded(operands, attrs)
@@ -169,7 +168,7 @@ class Operation:
         """The same for any operands, and at first sight."""
         trace = TRACE
         node = record(self, operands, attrs)
-        t = wrap(new_cell(node, trace.stretch), node.meta)
+        t = made(node, trace.stretch)
         if trace.grad and self.grad is not None:
             for x in operands:
                 if isinstance(x, Value) and (x._rg if x._v is None else requires(x)):
@@ -319,7 +318,7 @@ def _arrive(s, way, fresh):
         s.node = way.node
     results = []
     for kept in way.kept:
-        results.append(wrap(new_cell(kept, s), kept.meta))
+        results.append(made(kept, s))
     return results
 
 

@@ -19,7 +19,7 @@ from nacre.base.shapes import (
 )
 from nacre.ir.node import meta_of
 from nacre.ir.tape import class_of, edge_of, requires, written
-from nacre.ir.trace import INFERENCE, ORPHANED, TRACE, new_cell, slot_of, wrap, write_into
+from nacre.ir.trace import INFERENCE, ORPHANED, TRACE, made, slot_of, wrap, write_into
 from nacre.ops import view_samples as cases
 from nacre.ops.create import full
 from nacre.ops.elementwise import clone
@@ -455,7 +455,7 @@ def put(base, value, offset, region):
     s = TRACE.stretch
     b, v = slot_of(base, s), slot_of(value, s)
     write_into(s, b, v, offset, region, base._m)
-    return wrap(new_cell(s.node, s), base._m)
+    return made(s.node, s)
 
 
 def _embed_body(g, meta, offset, region):
