@@ -175,8 +175,8 @@ def _roots(tensors, gradients, create_graph):
         elif g._m.shape != t._m.shape:
             fail(
                 RuntimeError,
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g._m.shape!r} and output[{i}] "
-                f"has a shape of {t._m.shape!r}.",
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g._m.size!r} and output[{i}] "
+                f"has a shape of {t._m.size!r}.",
             )
         roots.append((edge, g, t._m))
     return roots

@@ -25,10 +25,10 @@ STEP = "optimizer_step"
 class Meta:
     """What is known of a value before it is computed; interned, so compare with `is`.
 
-    Attributes: shape (Size), rank, strides (in elements), dtype, device, numel, contiguous;
-    `all_dims` are the attributes of a reduction over everything, `as_leaf` is the key of the edge
-    by which a value laid out so enters a stretch, `row` what indexing with an int leads to, once it
-    was needed: (size, step, Meta).
+    Attributes: shape (a tuple; `size` is it as a Size), rank, strides (in elements), dtype, device,
+    numel, contiguous; `all_dims` are the attributes of a reduction over everything, `as_leaf` is
+    the key of the edge by which a value laid out so enters a stretch, `row` what indexing with an
+    int leads to, once it was needed: (size, step, Meta).
     """
 
     __slots__ = (
@@ -43,11 +43,13 @@ class Meta:
         "rank",
         "row",
         "shape",
+        "size",
         "strides",
     )
 
     def __init__(self, shape, strides, dtype, device):
-        self.shape = Size(shape)
+        self.shape = shape
+        self.size = Size(shape)
         self.strides = strides
         self.dtype = dtype
         self.device = device
@@ -57,7 +59,7 @@ class Meta:
         self.row = None
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize
-        self.contiguous = is_contiguous(tuple(shape), strides)
+        self.contiguous = is_contiguous(shape, strides)
         self.as_leaf = (LEAF, self, -1)
 
     def __repr__(self):

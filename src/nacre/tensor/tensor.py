@@ -67,11 +67,11 @@ class Tensor(Value):
     @property
     def shape(self) -> Size:
         """The sizes of its dimensions."""
-        return self._m.shape
+        return self._m.size
 
     def size(self, dim=None):
         """The shape, or one size of it."""
-        return self._m.shape if dim is None else self._m.shape[wrap_dim(dim, len(self._m.shape))]
+        return self._m.size if dim is None else self._m.shape[wrap_dim(dim, len(self._m.shape))]
 
     def stride(self, dim=None):
         """How many elements to step along each dimension, or along one."""
