@@ -69,10 +69,11 @@ full = Operation(
 )
 arange = Operation(
     "arange",
-    lambda attrs, start, step: attrs,
-    lambda attrs, meta, start, step: _arange(meta, start, step),
-    kind="opaque",
+    lambda attrs, places, start, step: attrs,
+    lambda attrs, meta, places, start, step: start + step * places,
     exact=True,
+    scalar=lambda e, places, start, step: e.add(start, e.mul(step, places)),
+    compute=lambda attrs, out, *m: float64 if out.is_floating_point else int64,
     torch=("torch.arange",),
     samples=_arange_samples,
     errors=lambda: [
@@ -87,8 +88,3 @@ def zeros_like(x):
     return full(0.0, attrs=preserved_meta(x._m.dtype, x._m))
 
 
-def _arange(meta, start, step):
-    n = meta.numel
-    if meta.dtype.is_floating_point:
-        return (start + step * np.arange(n, dtype=np.float64)).astype(meta.dtype.np)
-    return (int(start) + int(step) * np.arange(n, dtype=np.int64)).astype(meta.dtype.np)

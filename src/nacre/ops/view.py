@@ -51,19 +51,9 @@ def alias(op, t, attrs, offset, shape, strides):
     """A tensor over the storage of `t`, with a gradient through `op` where gradients flow."""
     m = t._m
     meta = meta_of(shape, m.dtype, strides, m.device)
-    a = wrap(t._c, meta, offset)
-    if t._vc is None:
-        t._vc = [0]
-    a._vc = t._vc
-    if t._vc.__class__ is not list:
-        return _of_inference(t, a)
-    a._base = t._base if t._v is not None and t._base is not None else t
-    a._seen = t._vc[0]
-    if not TRACE.grad:
-        a._made = "inference" if TRACE.inference else "no_grad"
+    a = part(t, meta, offset)
+    if not TRACE.grad or a._vc.__class__ is not list:
         return a
-    if t._v is not None:
-        a._made = t._made
     if t._rg if t._v is None else requires(t):
         a._gf = class_of(op.grad_name)(
             op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
@@ -71,6 +61,24 @@ def alias(op, t, attrs, offset, shape, strides):
         a._rg = True
         if TRACE.anomaly:
             a._gf.trace_back = TRACE.anomaly()
+    return a
+
+
+def part(t, meta, offset):
+    """A tensor over the storage of `t` that gradients do not flow through."""
+    versions = t._vc
+    if versions is None:
+        versions = t._vc = [0]
+    a = wrap(t._c, meta, offset)
+    a._vc = versions
+    if versions.__class__ is not list:
+        return _of_inference(t, a)
+    a._base = t._base if t._v is not None and t._base is not None else t
+    a._seen = versions[0]
+    if not TRACE.grad:
+        a._made = "inference" if TRACE.inference else "no_grad"
+    elif t._v is not None:
+        a._made = t._made
     return a
 
 

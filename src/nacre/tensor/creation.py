@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nacre.base import dtypes
-from nacre.base.dtypes import get_default_dtype, int64, of_number
+from nacre.base.dtypes import float64, get_default_dtype, int64, of_number
 from nacre.base.errors import fail
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory
@@ -459,8 +459,22 @@ def arange(
     whole = not any(isinstance(v, float) for v in (start, end, step))
     d = _type("arange", dtype, out, int64 if whole else get_default_dtype())
     count = max(math.ceil((end - start) / step), 0)
-    t = create.arange(start, step, attrs=meta_of((count,), d))
+    start, step = [v.item() if isinstance(v, np.generic) else v for v in (start, step)]
+    t = create.arange(_places(count, d), start, step, attrs=meta_of((count,), d))
     return _given("arange", t, requires_grad, out)
+
+
+def _places(count, d):
+    """The numbers 0 to count - 1, in memory that is never written."""
+    kind = float64 if d.is_floating_point else int64
+    storage = _PLACES.get(kind)
+    if storage is None or storage.array.size < count:
+        size = max(1024, 1 << (count - 1).bit_length())
+        storage = _PLACES[kind] = Storage(np.arange(size, dtype=kind.np))
+    return in_memory(storage, meta_of((count,), kind))
+
+
+_PLACES: dict = {}
 
 
 def linspace(

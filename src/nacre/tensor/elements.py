@@ -19,6 +19,7 @@ from nacre.base.dtypes import float32, float64, int64
 from nacre.ir.node import meta_of
 from nacre.ir.trace import INFERENCE, TRACE, Cell, Storage, Value, is_read, wrap
 from nacre.ops import elementwise
+from nacre.ops.view import part
 from nacre.tensor.cell import ALONE
 
 FUNCTIONS = {
@@ -38,22 +39,17 @@ def row(x, index):
     if geometry is None:
         if not m.rank:
             return None
-        shape, strides = tuple(m.shape)[1:], m.strides[1:]
-        inner = meta_of(shape, m.dtype, strides, m.device)
-        geometry = m.row = (tuple(m.shape)[0], m.strides[0], inner)
+        inner = meta_of(m.shape[1:], m.dtype, m.strides[1:], m.device)
+        geometry = m.row = (m.shape[0], m.strides[0], inner)
     size, step, inner = geometry
-    versions = x._vc
-    if x._v is not None or x._rg or versions is INFERENCE or not -size <= index < size:
+    if not -size <= index < size or not is_plain(x):
         return None
-    if versions is None:
-        versions = x._vc = [0]
-    made = wrap(x._c, inner, (index if index >= 0 else index + size) * step)
-    made._vc = versions
-    made._base = x
-    made._seen = versions[0]
-    if not TRACE.grad:
-        made._made = "inference" if TRACE.inference else "no_grad"
-    return made
+    return part(x, inner, (x._v or 0) + (index if index >= 0 else index + size) * step)
+
+
+def is_plain(x) -> bool:
+    """Whether no gradient flows through a tensor's views."""
+    return not x._rg and (x._v is None or x._base is None or not x._base._rg)
 
 
 def _read(x):
@@ -108,7 +104,9 @@ def put(x, index, value) -> bool:
     m = x._m
     c = x._c
     data = c.data
-    if m.rank != 1 or data is None or x._v is not None or x._rg or x._vc is INFERENCE:
+    if m.rank != 1 or data is None or x._v is not None or x._rg:
+        return False
+    if x._vc.__class__ is not list and x._vc is not None:
         return False
     size = m.numel
     if not -size <= index < size or is_read(c, TRACE.stretch):

@@ -27,6 +27,7 @@ from nacre.ops.elementwise import cast
 from nacre.ops.index_tensor import index_along, index_flat, index_put, index_put_add
 from nacre.tensor import cell
 from nacre.tensor.cell import array_of
+from nacre.tensor.elements import is_plain
 
 _NOT_INDICES = "tensors used as indices must be long, int, byte or bool tensors"
 _INDEX_TYPES = (bool_, uint8, int32, int64)
@@ -328,6 +329,42 @@ def _tensor(array):
 # ---- reading ------------------------------------------------------------------------------------
 def get(x, index):
     """x[index]."""
+    key = _key(index)
+    if key is not None and is_plain(x):
+        known = _GEOMETRY.get((x._m, key))
+        if known is not None:
+            return view.part(x, known[1], (x._v or 0) + known[0])
+    viewed = _get(x, index)
+    if key is not None and viewed._c is x._c and viewed._v is not None:
+        if len(_GEOMETRY) >= MOST_GEOMETRIES:
+            _GEOMETRY.clear()
+        _GEOMETRY[x._m, key] = (viewed._v - (x._v or 0), viewed._m)
+    return viewed
+
+
+_GEOMETRY: dict = {}
+MOST_GEOMETRIES = 10_000
+_BOUNDS = (int, type(None))
+
+
+def _key(index):
+    """Slices and integers as something that can be looked up; None for any other index."""
+    kind = index.__class__
+    if kind is slice:
+        parts = (index.start, index.stop, index.step)
+        return parts if all([p.__class__ in _BOUNDS for p in parts]) else None
+    if kind is tuple:
+        found = []
+        for item in index:
+            key = item if item.__class__ is int else _key(item)
+            if key is None:
+                return None
+            found.append(key)
+        return (slice, *found)
+    return index if index is Ellipsis else None
+
+
+def _get(x, index):
     items = [_parsed(i) for i in _items(index)]
     viewed, pending = _sliced(x, items, isinstance(index, slice), isinstance(index, tuple))
     if all(p is None for p in pending):
