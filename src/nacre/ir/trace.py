@@ -150,7 +150,7 @@ class Services:
     settle: Any = None  # runtime: (cell) -> None, computes a cell pending elsewhere
     still_exposed: Any = None  # tensor.cell: (cell) -> bool
     add_in_place: Any = None  # tensor.cell: (tensor, tensor) -> None
-    snapshot: Any = None  # tensor.cell: (value) -> Storage, a dense copy
+    snapshot: Any = None  # tensor.cell: (value) -> Storage, a copy in the same layout
     # tensor.methods: what methods of Tensor do that needs rooms above it
     as_tensor: Any = None
     check_device: Any = None
@@ -353,8 +353,7 @@ def enter(t, s) -> int:
             return c.slot
         return step(s, (VIEW, c.slot, offset, meta), VIEW, (c.slot,), offset, meta)
     if c.exposed and Services.still_exposed(c):
-        copy = Services.snapshot(t)
-        return _leaf(s, meta_of(t._m.shape, t._m.dtype, None, t._m.device), -1, copy, 0)
+        return _leaf(s, t._m, -1, Services.snapshot(t), 0)
     offset = t._v or 0
     entered = c.entered
     if entered is not None and entered[0] is not s:

@@ -111,8 +111,13 @@ def still_exposed(c) -> bool:
 
 
 def snapshot(t) -> Storage:
-    """A dense copy of a tensor's value as it is now."""
-    return Storage(np.array(array_of(t), order="C", copy=True).reshape(-1))
+    """A copy of a tensor's value as it is now, in the same layout."""
+    m = t._m
+    span = 1 + sum([(n - 1) * q for n, q in zip(m.shape, m.strides, strict=True)]) if m.numel else 0
+    flat = np.empty(span, m.dtype.np)
+    if span:
+        _ndarray(m.shape, m.dtype.np, flat, 0, m.byte_strides)[...] = array_of(t)
+    return Storage(flat)
 
 
 def to_numpy(t):
