@@ -47,7 +47,7 @@ class Meta:
         "strides",
     )
 
-    def __init__(self, shape, strides, dtype, device):
+    def __init__(self, shape, strides, dtype, device, row_major=False):
         self.shape = shape
         self.size = Size(shape)
         self.strides = strides
@@ -59,7 +59,7 @@ class Meta:
         self.row = None
         self.byte_strides = tuple([q * dtype.itemsize for q in strides])
         self.nbytes = self.numel * dtype.itemsize
-        self.contiguous = is_contiguous(shape, strides)
+        self.contiguous = row_major or is_contiguous(shape, strides)
         self.as_leaf = (LEAF, self, -1)
 
     def __repr__(self):
@@ -79,7 +79,10 @@ def meta_of(shape, dtype, strides=None, device=CPU) -> Meta:
     if found is None:
         shape = tuple(shape)
         full = contiguous_strides(shape) if strides is None else tuple(strides)
-        found = _METAS.setdefault((shape, full, dtype, device), Meta(shape, full, dtype, device))
+        found = _METAS.get((shape, full, dtype, device))
+        if found is None:
+            made = Meta(shape, full, dtype, device, strides is None)
+            found = _METAS.setdefault((shape, full, dtype, device), made)
         _METAS[key] = found
     return found
 
