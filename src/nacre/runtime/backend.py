@@ -1,4 +1,4 @@
-"""One operation at a time on arrays: in NumPy where that is exact, else by the backend's kernels."""
+"""One operation at a time on arrays: in NumPy where that is exact, else by kernels."""
 
 from __future__ import annotations
 

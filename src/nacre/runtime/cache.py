@@ -17,7 +17,7 @@ import time
 import warnings
 from pathlib import Path
 
-from nacre.base import config
+from nacre.base import config, forks
 
 MAGIC = b"nacre1\n\0"
 DIGEST = 32
@@ -38,12 +38,7 @@ class _State:
 
 
 _STATE = _State()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_STATE.lock.acquire,
-        after_in_parent=_STATE.lock.release,
-        after_in_child=_STATE.lock.release,
-    )
+forks.guard(forks.CACHE, _STATE.lock)
 
 
 def folder() -> Path | None:

@@ -1,4 +1,4 @@
-"""Memory of compiled stretches: where each value lives, buffers used again, and buffers given up."""
+"""Memory of compiled stretches: where values live, buffers used again, buffers given up."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from itertools import starmap
 from sys import getrefcount
 
-from nacre.base import config
+from nacre.base import config, forks
 from nacre.base.errors import fail
 from nacre.base.scope import running
 from nacre.ir.node import LEAF, ROOT, VIEW
@@ -48,8 +49,11 @@ class Executable:
         self.hot = None
 
 
-def evaluate(trace=None):
-    """Compute every wanted value of this thread's stretch and begin a new one."""
+def evaluate(trace=None, patient=False):
+    """Compute every wanted value of this thread's stretch and begin a new one.
+
+    If one fails, `patient` leaves the stretch as it is.
+    """
     trace = TRACE if trace is None else trace
     s = trace.stretch
     node = s.node
@@ -70,12 +74,12 @@ def evaluate(trace=None):
             raise
         except BaseException as error:
             problem = error
-        _finish_cold(trace, s, executable)
+        _finish_cold(trace, s, executable, patient)
     if problem is not None:
         raise problem
 
 
-def _finish_cold(trace, s, executable):
+def _finish_cold(trace, s, executable, patient):
     """Evaluate node by node and commit; what fails is raised after all else has its value."""
     failure = None
     try:
@@ -86,6 +90,8 @@ def _finish_cold(trace, s, executable):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        if patient:
+            raise
         failure = error
         triples = [*salvaged(s, [(s.cells[i], slot) for i, slot in executable.outs])]
         triples.append((s, "failure", _told(error)))
@@ -197,5 +203,13 @@ def boundary():
         evaluate()
 
 
+def _before_fork():
+    """Evaluate what is pending here, lest parent and child both do; what fails fails in both."""
+    if TRACE.capture is None:
+        with suppress(BaseException):
+            evaluate(patient=True)
+
+
+forks.guard(forks.EVALUATION, LOCK, prepare=_before_fork)
 Services.evaluate = evaluate
 Services.settle = settle

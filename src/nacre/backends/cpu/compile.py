@@ -9,12 +9,12 @@ Kernels are kept for the life of the process and, as object code, on disk (runti
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 
 import llvmlite.binding as llvm
 
 from nacre.backends.cpu import target
+from nacre.base import forks
 from nacre.runtime import cache
 
 _ADDRESSES: dict[str, int] = {}
@@ -22,12 +22,7 @@ _ENGINES: list = []
 _MACHINE: list = []
 STATS = {"compiled": 0, "loaded": 0}
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=target.LOCK.acquire,
-        after_in_parent=target.LOCK.release,
-        after_in_child=target.LOCK.release,
-    )
+forks.guard(forks.COMPILER, target.LOCK)
 
 
 class CompileError(RuntimeError):

@@ -13,7 +13,7 @@ import threading
 
 from nacre.backends.cpu import compile as compiler
 from nacre.backends.cpu import driver_ir, target
-from nacre.base import config
+from nacre.base import config, forks
 
 SPINS = 4000
 _LOCK = threading.RLock()
@@ -146,12 +146,4 @@ def get_num_threads() -> int:
     return POOL.threads
 
 
-def _in_child():
-    POOL.forget()
-    _LOCK.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_in_child
-    )
+forks.guard(forks.POOL, _LOCK, in_child=POOL.forget)
