@@ -101,13 +101,19 @@ class Calls:
         if chunks > 1:
             self.shared = True
 
-    def room(self, kind: dtype, shape: tuple) -> Operand:
-        """A new contiguous array in scratch memory, for the operation being planned."""
+    def take(self, n: int, size: int) -> int:
+        """Scratch memory for n elements of `size` bytes, for the operation being planned; where
+        it begins, in elements."""
         at = self.used
-        self.used += -(-prod(shape) * kind.itemsize // 64) * 64
+        self.used = at + (n * size + 63) // 64 * 64
         if self.used > self.scratch:
             self.scratch = self.used
-        return Operand(SCRATCH, kind, shape, contiguous_strides(shape), at // kind.itemsize)
+        return at // size
+
+    def room(self, kind: dtype, shape: tuple) -> Operand:
+        """A new contiguous array in scratch memory."""
+        offset = self.take(prod(shape), kind.itemsize)
+        return Operand(SCRATCH, kind, shape, contiguous_strides(shape), offset)
 
 
 def exactly(body: tuple):

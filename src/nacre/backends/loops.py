@@ -147,9 +147,12 @@ def unravel(f: Function, row: str, sizes) -> list:
 
 
 class Lanes:
-    """Loads and stores of up to `e.lanes` elements, complete (`full` holds) or `left` of them."""
+    """Loads and stores of up to `e.lanes` elements, complete (`full` holds) or `left` of them.
 
-    def __init__(self, e: Emitter, full: str, left: str):
+    Without `full` they are always complete.
+    """
+
+    def __init__(self, e: Emitter, full: str = "", left: str = ""):
         self.e = e
         self.full = full
         self.left = left
@@ -186,7 +189,7 @@ class Lanes:
                 for a, p in zip(arrays, pointers, strict=True)
             ]
 
-        refs = e.f.either(self.full, kinds, complete, partial)
+        refs = e.f.either(self.full, kinds, complete, partial) if self.full else complete()
         return [Val(ref, a.kind) for ref, a in zip(refs, arrays, strict=True)]
 
     def _fill(self, array: Array, pointer: str) -> Val:
@@ -201,15 +204,14 @@ class Lanes:
 
     def stores(self, arrays, pointers, values) -> None:
         """One vector into each array."""
-        e, f = self.e, self.e.f
+        if not self.full:
+            self._store_whole(arrays, pointers, values)
+            return
+        f = self.e.f
         labels = f.fresh("yes"), f.fresh("no"), f.fresh("join")
         f.branch(self.full, labels[0], labels[1])
         f.begin(labels[0])
-        for a, p, x in zip(arrays, pointers, values, strict=True):
-            if a.walk == "s":
-                e.scatter(p, a.stride, x)
-            else:
-                e.store(p, x)
+        self._store_whole(arrays, pointers, values)
         f.jump(labels[2])
         f.begin(labels[1])
         mask = None
@@ -218,9 +220,16 @@ class Lanes:
                 self._drain(a, p, x)
             else:
                 mask = mask or self.mask()
-                e.store(p, x, mask)
+                self.e.store(p, x, mask)
         f.jump(labels[2])
         f.begin(labels[2])
+
+    def _store_whole(self, arrays, pointers, values) -> None:
+        for a, p, x in zip(arrays, pointers, values, strict=True):
+            if a.walk == "s":
+                self.e.scatter(p, a.stride, x)
+            else:
+                self.e.store(p, x)
 
     def _drain(self, array: Array, pointer: str, x: Val) -> None:
         f = self.e.f

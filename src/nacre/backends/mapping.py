@@ -6,8 +6,6 @@ from math import prod
 
 from nacre.backends import plan
 from nacre.backends.calls import (
-    STORED,
-    WALKED,
     Calls,
     Kernel,
     Operand,
@@ -16,45 +14,78 @@ from nacre.backends.calls import (
     kinds_of,
     known,
     lanes_for,
-    put,
 )
 from nacre.backends.cpu import target
 from nacre.backends.loops import Stream, body_key, body_weight, map_ir
+from nacre.backends.plan import spread
 
 
 def plan_map(calls: Calls, shape: tuple, inputs, body: tuple, outputs) -> None:
     """Append the call that computes `body` for every element (see ProgramBuilder.map)."""
     if 0 in shape:
         return
+    strides = outputs[-1][1].strides
+    alike = True
     structure: list = ["map", exactly(body)]
-    arrays = []
+    words: list = []
     scalars = []
     for x in inputs:
         if type(x) is Operand:
             structure.append(x.dtype)
-            arrays.append(x)
+            words.append(x.slot)
+            words.append(x.offset)
+            if x.strides != strides or x.shape != shape:
+                alike = False
         else:
             structure.append(x.kind)
             scalars.append(x.slot)
-    read = len(arrays)
     for i, x in outputs:
         structure.append(i)
         structure.append(x.dtype)
-        arrays.append(x)
-    sizes, strides = plan.loops(shape, arrays)
-    if len(sizes) > 1:
-        sizes, strides = plan.lengthen(sizes, strides)
-    structure.append(len(sizes))
-    for s in strides:
-        inner = s[-1]
-        structure.append(inner if inner == 0 or inner == 1 else 2)
+        words.append(x.slot)
+        words.append(x.offset)
+        if x.strides != strides:
+            alike = False
+    n = plan.dense(shape, strides) if alike else 0
+    if not n:
+        _nested(calls, shape, inputs, body, outputs, structure, scalars)
+        return
+    # All arrays lie in memory as the output does: one loop over it.
     key = tuple(structure)
     kernel = known(key)
     if kernel is None:
-        kernel = keep(
-            key, _kernel(inputs, body, outputs, len(sizes) - 1, structure[-len(arrays) :])
-        )
+        kernel = keep(key, _kernel(inputs, body, outputs, 0, [1] * (len(words) // 2)))
+    width = kernel.chunk
+    if n <= width:
+        words = [n, n, 1, 1, 1, *words, *scalars]
+        calls.add(kernel, 1, words, n * (kernel.weight + 4) // 16 + 500)
+    else:
+        columns = -(-n // width)
+        words = [n, width, columns, 1, 1, *words, *scalars]
+        calls.add(kernel, columns, words, n * (kernel.weight + 4) // 16 + 500)
 
+
+def _nested(calls: Calls, shape, inputs, body, outputs, structure: list, scalars) -> None:
+    """The call for arrays that are walked in several loops, or not alike."""
+    arrays = [x for x in inputs if type(x) is Operand]
+    read = len(arrays)
+    arrays += [x for _, x in outputs]
+    sizes, strides = plan.collapse(shape, [spread(x, shape) for x in arrays])
+    if sizes[-1] < plan.SHORT and len(sizes) > 1:
+        sizes, strides = plan.lengthen(sizes, strides)
+    structure.append(len(sizes))
+    strided = False
+    for s in strides:
+        inner = s[-1]
+        if inner != 0 and inner != 1:
+            inner = 2
+            strided = True
+        structure.append(inner)
+    key = tuple(structure)
+    kernel = known(key)
+    if kernel is None:
+        walks = structure[-len(arrays) :]
+        kernel = keep(key, _kernel(inputs, body, outputs, len(sizes) - 1, walks))
     n = total = sizes[-1]
     if len(sizes) == 1:
         width, columns, height, chunks = plan.grid(n, 1, kernel.chunk)
@@ -63,15 +94,21 @@ def plan_map(calls: Calls, shape: tuple, inputs, body: tuple, outputs) -> None:
         outer = sizes[:-1]
         rows = prod(outer)
         total *= rows
-        if plan.tiled(sizes, strides):
+        if strided and plan.tiled(sizes, strides):
             width = height = plan.TILE
             columns = -(-n // width)
             chunks = columns * -(-rows // height)
         else:
             width, columns, height, chunks = plan.grid(n, rows, kernel.chunk)
         words = [n, width, columns, height, rows, *outer]
-    for i, x in enumerate(arrays):
-        put(words, x, strides[i], WALKED if i < read else STORED)
+    for x, s in zip(arrays, strides, strict=True):
+        words.append(x.slot)
+        words.append(x.offset)
+        inner = s.pop()
+        if inner != 1 and (inner != 0 or read <= 0):
+            words.append(inner)
+        words += s
+        read -= 1
     words += scalars
     calls.add(kernel, chunks, words, total * (kernel.weight + 4) // 16 + 500)
 

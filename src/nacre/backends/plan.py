@@ -11,39 +11,32 @@ def collapse(shape, strides):
     strides by operand), as lists; of a single element one dimension is left.
     """
     kept = [d for d, size in enumerate(shape) if size != 1]
-    if len(kept) < 2:
-        if not kept:
-            return [1], [[1] for _ in strides]
-        d = kept[0]
-        return [shape[d]], [[s[d]] for s in strides]
+    if len(kept) == 2:
+        a, b = kept
+        return nest([shape[a], shape[b]], [[s[a], s[b]] for s in strides])
+    if not kept:
+        return [1], [[1] for _ in strides]
+    return nest([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
+
+
+def nest(sizes, strides):
+    """The same for lists without a size of 1, which may be changed."""
+    rank = len(sizes)
+    if rank < 2:
+        return sizes, strides
     leader = strides[-1]
-    if len(kept) > 2:
-        kept.sort(key=lambda d: -abs(leader[d]))
-        return merge([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
-    a, b = kept
-    if abs(leader[a]) < abs(leader[b]):
-        a, b = b, a
-    n = shape[b]
-    for s in strides:
-        if s[a] != s[b] * n:
-            return [shape[a], n], [[s[a], s[b]] for s in strides]
-    return [shape[a] * n], [[s[b]] for s in strides]
-
-
-def loops(shape, arrays):
-    """The loops over arrays of one shape, or broadcast to it, as `collapse` gives them."""
-    strides = arrays[-1].strides
-    for x in arrays:
-        if x.strides != strides or x.shape != shape:
-            return collapse(shape, [spread(x, shape) for x in arrays])
-    extent = numel = 1
-    for size, stride in zip(shape, strides, strict=True):
-        extent += (size - 1) * stride
-        numel *= size
-    if extent == numel:
-        # All lie in memory as the output does, which has neither gaps nor overlap.
-        return [numel], [[1]] * len(arrays)
-    return collapse(shape, [strides] * len(arrays))
+    if rank > 2:
+        order = sorted(range(rank), key=lambda d: -abs(leader[d]))
+        return merge([sizes[d] for d in order], [[s[d] for d in order] for s in strides])
+    if abs(leader[0]) < abs(leader[1]):
+        sizes.reverse()
+        for s in strides:
+            s.reverse()
+    m, n = sizes
+    for a, b in strides:
+        if a != b * n:
+            return sizes, strides
+    return [m * n], [[b] for _, b in strides]
 
 
 def spread(x, shape: tuple) -> tuple:
@@ -54,14 +47,33 @@ def spread(x, shape: tuple) -> tuple:
     sizes = x.shape
     extra = len(shape) - len(strides)
     if extra:
-        sizes = (1,) * extra + sizes
         strides = (0,) * extra + strides
+        if shape[extra:] == sizes:
+            return strides
+        sizes = (1,) * extra + sizes
     return tuple(
         [
             0 if size == 1 and wanted != 1 else stride
             for size, wanted, stride in zip(sizes, shape, strides, strict=True)
         ]
     )
+
+
+def dense(shape: tuple, strides: tuple) -> int:
+    """The number of elements if they lie in memory without gaps, in any order, else 0.
+
+    Strides are those of an array without overlap.
+    """
+    if len(shape) == 2:
+        m, n = shape
+        numel = m * n
+        extent = (m - 1) * strides[0] + (n - 1) * strides[1] + 1
+    else:
+        extent = numel = 1
+        for size, stride in zip(shape, strides, strict=True):
+            extent += (size - 1) * stride
+            numel *= size
+    return numel if extent == numel else 0
 
 
 def merge(sizes, strides):
@@ -105,17 +117,16 @@ SHORT, LONG, TILE = 4, 64, 32
 
 
 def lengthen(sizes, strides):
-    """Put a long dimension that some operand walks contiguously in place of a short last one."""
-    if len(sizes) > 1 and sizes[-1] < SHORT:
-        for d in range(len(sizes) - 2, -1, -1):
-            if sizes[d] >= LONG and any(s[d] == 1 for s in strides):
-                order = [*[k for k in range(len(sizes)) if k != d], d]
-                return [sizes[k] for k in order], [[s[k] for k in order] for s in strides]
+    """Put a long dimension that some operand walks contiguously in place of the last one."""
+    for d in range(len(sizes) - 2, -1, -1):
+        if sizes[d] >= LONG and any(s[d] == 1 for s in strides):
+            order = [*[k for k in range(len(sizes)) if k != d], d]
+            return [sizes[k] for k in order], [[s[k] for k in order] for s in strides]
     return sizes, strides
 
 
 def tiled(sizes, strides) -> bool:
     """Whether an operand is turned: contiguous across the rows and not along them."""
-    if len(sizes) < 2 or sizes[-1] <= TILE:
+    if sizes[-1] <= TILE:
         return False
     return any(s[-2] == 1 and s[-1] > 1 for s in strides)

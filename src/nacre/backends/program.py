@@ -123,24 +123,24 @@ class ProgramBuilder(Calls):
         return Program(self)
 
     def run_once(self, table: list) -> int:
-        """Run the calls on a table of these words from FIRST_SLOT on; the status."""
+        """Run the calls on a table of these words; the status."""
         if not self.ncalls:
             return 0
         if self.missing:
             self._load()
-        memory = np.empty(self.scratch + 64, np.uint8) if self.scratch else None
-        scratch = 0 if memory is None else (address_of(memory) + 63) // 64 * 64
-        pool = 0
-        if self.work < BRIEF:
-            drive = (threads.POOL.native or threads.functions()).drive_briefly
-        else:
-            drive = (threads.POOL.native or threads.functions()).drive
+        scratch = pool = 0
+        if self.scratch:
+            memory = np.empty(self.scratch + 64, np.uint8)
+            scratch = (address_of(memory) + 63) // 64 * 64
+        native = threads.POOL.native or threads.functions()
+        drive = native.drive_briefly
+        if self.work >= BRIEF:
+            drive = native.drive
             if self.shared:
                 pool = threads.POOL.ready()
-        head = [0, 0, 0, 0, *table]
-        at = len(head)
-        words = array("q", [*head, 0, self.ncalls, pool, scratch, *self.calls])
+        words = array("q", [*table, 0, self.ncalls, pool, scratch, *self.calls])
         start = words.buffer_info()[0]
+        at = len(table)
         words[at] = start
         return drive(start + 8 * at)
 

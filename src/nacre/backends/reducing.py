@@ -12,7 +12,6 @@ from math import prod
 from nacre.backends import plan
 from nacre.backends.calls import (
     STORED,
-    WALKED,
     Calls,
     Kernel,
     Operand,
@@ -59,7 +58,7 @@ def plan_reduce(calls: Calls, kind: str, shape: tuple, dims, inputs, body: tuple
         x = inputs[-1]
         value = x.dtype if type(x) is Operand else SCALARS[x.kind]
     acc = accumulator(kind, value, out.dtype)
-    while groups:
+    while True:
         group = groups.pop()
         strides = [spread(x, shape) for x in inputs if type(x) is Operand]
         steps = walkable(shape, strides, group)
@@ -68,16 +67,15 @@ def plan_reduce(calls: Calls, kind: str, shape: tuple, dims, inputs, body: tuple
             strides = [inputs[0].strides]
             steps = walkable(shape, strides, group)
         stage = Stage(kind, inputs, body, acc, shape, strides, group, steps, last)
-        shape = tuple([1 if d in group else n for d, n in enumerate(shape)])
-        if groups:
-            goal = calls.room(acc, shape)
-            left = [d for d, n in enumerate(shape) if n != 1]
-            stage.add(calls, goal, left, [goal.strides[d] for d in left])
-        else:
-            goal = out
+        if not groups:
             places = [s for n, s in zip(out.shape, out.strides, strict=True) if n != 1]
-            stage.add(calls, goal, kept, places)
-        inputs, body, last, value = [goal], (), False, acc
+            stage.add(calls, out, kept, places)
+            return
+        shape = tuple([1 if d in group else n for d, n in enumerate(shape)])
+        room = calls.room(acc, shape)
+        left = [d for d, n in enumerate(shape) if n != 1]
+        stage.add(calls, room, left, [room.strides[d] for d in left])
+        inputs, body, last, value = [room], (), False, acc
 
 
 def axes(shape, dims):
@@ -103,12 +101,13 @@ def axes(shape, dims):
 def walkable(shape, strides, group) -> list | None:
     """The one stride of each operand along a group of dimensions, None if there is none."""
     d = group[-1]
-    if len(group) > 1:
-        for a, b in zip(group, group[1:], strict=False):
-            size = shape[b]
-            for s in strides:
-                if s[a] != s[b] * size:
-                    return None
+    for a in group[-2::-1]:
+        size = shape[d]
+        for s in strides:
+            if s[a] != s[d] * size:
+                return None
+        d = a
+    d = group[-1]
     return [s[d] for s in strides]
 
 
@@ -177,48 +176,58 @@ class Stage:
         """The kept dimensions merged: sizes, and strides by array and output."""
         if not kept:
             return [], [[] for _ in range(len(self.strides) + 1)]
+        shape = self.shape
+        if len(kept) == 1:
+            d = kept[0]
+            strides = [[s[d]] for s in self.strides]
+            strides.append([places[0]])
+            return [shape[d]], strides
         strides = [[s[d] for d in kept] for s in self.strides]
-        strides.append(places)
-        return plan.collapse([self.shape[d] for d in kept], strides)
+        strides.append([*places])
+        return plan.nest([shape[d] for d in kept], strides)
 
-    def _structure(self, form: str, goal: Operand, rank: int) -> list:
-        """What the kernel depends on, but for how the arrays are walked."""
+    def _structure(self, form: str, goal: Operand, rank: int, walks) -> tuple:
+        """What the kernel depends on; `walks` are inner strides and what else there is."""
         structure = [form, self.kind, exactly(self.body), self.acc, goal.dtype, rank]
-        structure += [x.dtype if type(x) is Operand else x.kind for x in self.inputs]
-        return structure
+        for x in self.inputs:
+            structure.append(x.dtype if type(x) is Operand else x.kind)
+        for step in walks:
+            structure.append(step if step == 0 or step == 1 else 2)
+        return tuple(structure)
 
-    def _arrays(self, words, outer, inner) -> None:
-        """Append the words of the arrays."""
+    def _arrays(self, words: list, outer, inner) -> list:
+        """Append the words of the arrays; returns the slots of the scalars."""
+        scalars = []
         number = 0
         for x in self.inputs:
             if type(x) is Operand:
                 words.append(x.slot)
                 words.append(x.offset)
-                if inner[number] not in WALKED:
-                    words.append(inner[number])
+                step = inner[number]
+                if step != 0 and step != 1:
+                    words.append(step)
                 words += outer[number]
                 number += 1
+            else:
+                scalars.append(x.slot)
+        return scalars
 
     def _last(self, calls: Calls, goal: Operand, pieces: int, kept, places) -> None:
         """The call of a `last` kernel."""
         sizes, outer = self._loops(kept, places)
-        structure = self._structure("last", goal, len(sizes))
-        structure.append(pieces > 1)
-        for step in self.steps:
-            structure.append(step if step == 0 or step == 1 else 2)
-        key = tuple(structure)
-        kernel = known(key) or keep(key, self._last_kernel(goal.dtype, len(sizes), pieces > 1))
+        several = pieces > 1
+        key = self._structure("last several" if several else "last", goal, len(sizes), self.steps)
+        kernel = known(key) or keep(key, self._last_kernel(goal.dtype, len(sizes), several))
         n = self.length
         rows = 1
         for size in sizes:
             rows *= size
-        length = n if pieces == 1 else CHUNK
+        length = CHUNK if several else n
         jobs = rows * pieces
-        height = max(1, kernel.chunk // max(length, 64))
+        height = (kernel.chunk // (length if length > 64 else 64) or 1) if jobs > 1 else 1
         words = [n, length, pieces, height, jobs, *sizes]
-        self._arrays(words, outer, self.steps)
-        words += (goal.slot, goal.offset, *outer[-1], rows)
-        self._scalars(words)
+        scalars = self._arrays(words, outer, self.steps)
+        words += (goal.slot, goal.offset, *outer[-1], rows, *scalars)
         work = rows * n * (kernel.weight + 4) // 16 + 30 * rows + 500
         calls.add(kernel, -(-jobs // height), words, work)
 
@@ -227,35 +236,27 @@ class Stage:
         sizes, outer = self._loops(kept, places)
         n = sizes.pop()
         inner = [s.pop() for s in outer]
-        structure = self._structure("middle", goal, len(sizes))
-        for step in inner:
-            structure.append(step if step == 0 or step == 1 else 2)
-        key = tuple(structure)
+        key = self._structure("middle", goal, len(sizes), inner)
         kernel = known(key) or keep(key, self._middle_kernel(goal.dtype, len(sizes), inner))
         count = self.length
         length = count if pieces == 1 else ROWS
         columns = -(-n // BLOCK)
-        rows = prod(sizes)
+        rows = 1
+        for size in sizes:
+            rows *= size
         jobs = rows * pieces * columns
-        height = max(1, kernel.chunk // max(length * min(n, BLOCK), 64))
+        height = (kernel.chunk // max(length * min(n, BLOCK), 64) or 1) if jobs > 1 else 1
         words = [n, columns, count, length, pieces, height, jobs, *sizes]
         for s, step in zip(outer, self.steps, strict=False):
             s.append(step)
-        self._arrays(words, outer, inner)
+        scalars = self._arrays(words, outer, inner)
         words.append(goal.slot)
         words.append(goal.offset)
         if inner[-1] != 1:
             words.append(inner[-1])
-        words += outer[-1]
-        words.append(rows * n)
-        self._scalars(words)
+        words += (*outer[-1], rows * n, *scalars)
         work = rows * n * count * (kernel.weight + 4) // 16 + 500
         calls.add(kernel, -(-jobs // height), words, work)
-
-    def _scalars(self, words) -> None:
-        for x in self.inputs:
-            if type(x) is not Operand:
-                words.append(x.slot)
 
     # ---- kernels ----
     def _streams(self, inner):

@@ -39,6 +39,7 @@ from nacre.backends.cpu.target import Host
 from nacre.backends.loops import Stream, body_key
 from nacre.backends.plan import spread
 from nacre.base.dtypes import dtype, float32, float64
+from nacre.base.shapes import contiguous_strides
 
 # Chunks of a product: how many there may be, and the least multiplications that are worth one.
 CHUNKS, CHUNK = 32, 100_000
@@ -269,23 +270,26 @@ def _tiles(calls: Calls, p: Product) -> None:
     """B packed if it must be, then one call."""
     m, n, k, batch = p.m, p.n, p.k, p.batch
     kind = p.left.dtype
-    tile = largest_tile(kind, target.host())
+    size = kind.itemsize
+    host = target.host()
+    tile = largest_tile(kind, host)
     block = block_of(kind)
     count = prod(batch)
-    high, over_m, wide, over_n = _chunks(count, m, n, k, tile, CACHE // (kind.itemsize * block))
+    high, over_m, wide, over_n = _chunks(count, m, n, k, tile, CACHE // (size * block))
     if (p.b[-2] == 1 or n == 1) and (m < LARGE or n < LARGE):
-        b, b_steps, b_panel, b_k = p.right, p.b[:-2], tile.columns, p.b[-1]
+        b = (p.right.slot, p.right.offset, *p.b[:-2])
+        b_panel, b_k = tile.columns, p.b[-1]
     else:
-        b, b_steps = _pack(calls, p, tile.columns)
+        b = _pack(calls, p, tile.columns)
         b_panel, b_k = tile.columns * k, tile.columns
-    up_n = over_n * wide
-    several = k > block
-    words = [m, n, k, high, wide, over_m, over_n, up_n, *p.a[-2:], b_panel, b_k]
-    words += (_tile_micros(kind, tile, target.host()), *batch)
-    words += (p.left.slot, p.left.offset, *p.a[:-2], b.slot, b.offset, *b_steps)
-    if several:
-        partial = calls.room(kind, (*batch, over_m * high, up_n))
-        words += (partial.slot, partial.offset, *partial.strides[:-2])
+    up_m, up_n = over_m * high, over_n * wide
+    a_row, a_k = p.a[-2:]
+    micros = _tile_micros(kind, tile, host)
+    words = [m, n, k, high, wide, over_m, over_n, up_n, a_row, a_k, b_panel, b_k, micros, *batch]
+    words += (p.left.slot, p.left.offset, *p.a[:-2], *b)
+    if k > block:
+        partial = calls.take(count * up_m * up_n, size)
+        words += (SCRATCH, partial, *contiguous_strides((*batch, up_m * up_n))[:-1])
     else:
         words += (SCRATCH, 0, *[0 for _ in batch])
     structure = _epilogue(p, words, ["tiles", tile.rows, tile.vectors, tile.lanes])
@@ -314,31 +318,33 @@ def _tiles_kernel(p: Product, tile: Tile) -> Kernel:
     return Kernel(f"gemm:tiles:{tile.key()}:{text}", factory)
 
 
-def _pack(calls: Calls, p: Product, width: int):
-    """Append the call that packs B; its room, and the strides of the batch there."""
-    x, strides, k = p.right, p.b, p.k
-    kept = [d for d, step in enumerate(strides[:-2]) if step != 0]
-    sizes = [p.batch[d] for d in kept]
-    across, along = strides[-2:]
+def _pack(calls: Calls, p: Product, width: int) -> tuple:
+    """Append the call that packs B; its place: slot, offset, the strides of the batch."""
+    x, k = p.right, p.k
+    *outer, across, along = p.b
     block = block_of(x.dtype)
     panels = -(-p.n // width)
-    blocks = max(1, -(-k // block))
-    units = panels * blocks * prod(sizes)
-    group = max(1, 65536 // (width * max(1, min(k, block))))
-    group = max(1, min(group, units // 4))
-    room = calls.room(x.dtype, (*sizes, panels, k, width))
-    steps = [0] * len(p.batch)
-    for d, step in zip(kept, room.strides, strict=False):
-        steps[d] = step
+    blocks = -(-k // block) or 1
+    units = panels * blocks
+    sizes, steps, own = [], [], []
+    if outer:
+        sizes = [size for size, step in zip(p.batch, outer, strict=True) if step != 0]
+        own = [step for step in outer if step != 0]
+        following = iter(contiguous_strides((*sizes, panels * k * width)))
+        steps = [next(following) if step != 0 else 0 for step in outer]
+    count = prod(sizes)
+    offset = calls.take(count * panels * k * width, x.dtype.itemsize)
     if k == 0:
-        return room, steps
+        return (SCRATCH, offset, *steps)
+    units *= count
+    group = min(65536 // (width * min(k, block)), units // 4) or 1
     words = [p.n, k, across, along, panels, blocks, group, units, *sizes]
-    words += (x.slot, x.offset, *[strides[d] for d in kept], room.slot, room.offset)
+    words += (x.slot, x.offset, *own, SCRATCH, offset)
     walk = _walk(across, along)
     key = ("pack", x.dtype, width, walk, len(sizes))
     kernel = known(key) or keep(key, _pack_kernel(x.dtype, width, walk, len(sizes)))
-    calls.add(kernel, -(-units // group), words, p.n * k + 300)
-    return room, steps
+    calls.add(kernel, -(-units // group), words, p.n * k * count + 300)
+    return (SCRATCH, offset, *steps)
 
 
 def _pack_kernel(kind: dtype, width: int, walk: str, batch: int) -> Kernel:

@@ -189,21 +189,39 @@ class Epilogue:
 
     def run(self, buffer: str, batch: list, first, rows, start, columns) -> None:
         """Store `rows` by `columns` elements of a tile at row `first`, column `start`."""
-        f, e, reader = self.f, self.e, self.reader
-        scalar = REGISTER[self.kind.short]
+        f, lanes = self.f, self.e.lanes
+        some, whole, done = f.fresh("some"), f.fresh("whole"), f.fresh("done")
+        f.branch(f.compare("eq", columns, self.tile.columns), whole, some)
+        f.begin(whole)
+        with self._rows(buffer, batch, first, rows) as row:
+            for i in range(0, self.tile.columns, lanes):
+                self._vector(Lanes(self.e), row, i, f.add(start, i))
+        f.jump(done)
+        f.begin(some)
+        with self._rows(buffer, batch, first, rows) as row, f.loop(0, columns, lanes) as i:
+            left = f.sub(columns, i)
+            group = Lanes(self.e, f.compare("sge", left, lanes), left)
+            self._vector(group, row, i, f.add(start, i))
+        f.jump(done)
+        f.begin(done)
+
+    @contextmanager
+    def _rows(self, buffer: str, batch: list, first, rows):
+        """The rows of a tile: in the buffer, of the inputs, and of the output."""
+        f = self.f
         with f.loop(0, rows) as r:
             indices = [*batch, f.add(first, r)]
-            sources = reader.open_row(indices)
-            place = self.goal.row(f, indices)
-            line = f.at(buffer, f.mul(r, self.tile.columns), scalar)
-            with f.loop(0, columns, e.lanes) as i:
-                left = f.sub(columns, i)
-                lanes = Lanes(e, f.compare("sge", left, e.lanes), left)
-                reader.body.values[0] = e.load(f.at(line, i, scalar), self.kind)
-                column = f.add(start, i)
-                reader.read(lanes, sources, column)
-                made = e.cast(reader.body.values[-1], self.goal.kind)
-                lanes.stores([self.goal], [self.goal.element(f, place, column)], [made])
+            line = f.at(buffer, f.mul(r, self.tile.columns), REGISTER[self.kind.short])
+            yield line, self.reader.open_row(indices), self.goal.row(f, indices)
+
+    def _vector(self, group: Lanes, row, i, column) -> None:
+        """One vector of a row."""
+        f, e, reader = self.f, self.e, self.reader
+        line, sources, place = row
+        reader.body.values[0] = e.load(f.at(line, i, REGISTER[self.kind.short]), self.kind)
+        reader.read(group, sources, column)
+        made = e.cast(reader.body.values[-1], self.goal.kind)
+        group.stores([self.goal], [self.goal.element(f, place, column)], [made])
 
 
 # ---- products ----
