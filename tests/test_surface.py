@@ -90,7 +90,8 @@ def complaints(name, mine, theirs) -> list[str]:
         elif default not in ("required", "?"):
             mine_default = by_name[p][2]
             if mine_default == "required" or (
-                mine_default not in ("?", "None") and value(mine_default) != value(default)
+                mine_default not in ("?", "None")
+                and value(mine_default) != value(default)
                 and default != "None"
             ):
                 found.append(f"{p}={mine_default}, PyTorch's {default}")

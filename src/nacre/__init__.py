@@ -10,6 +10,7 @@ Example:
 
 from math import e, inf, nan, pi
 
+from nacre import data, nn, optim, random, utils  # noqa: F401
 from nacre.autograd.modes import (
     enable_grad,
     inference_mode,
@@ -34,12 +35,9 @@ from nacre.base.dtypes import (
     uint8,
 )
 from nacre.base.dtypes import bool_ as bool
-
 from nacre.base.shapes import Size
 from nacre.base.typeinfo import finfo, iinfo
 from nacre.runtime.backend import get_num_threads, set_num_threads
-
-from nacre import data, nn, optim, random, utils  # noqa: F401
 from nacre.tensor import Tensor
 from nacre.tensor.cell import from_numpy
 from nacre.tensor.creation import (
@@ -58,46 +56,6 @@ from nacre.tensor.creation import (
     zeros_like,
 )
 from nacre.tensor.device import device
-from nacre.tensor.generator import Generator, default_generator
-from nacre.tensor.legacy import (
-    BFloat16Tensor,
-    BoolTensor,
-    ByteTensor,
-    CharTensor,
-    DoubleTensor,
-    FloatTensor,
-    HalfTensor,
-    IntTensor,
-    LongTensor,
-    ShortTensor,
-    channels_last,
-    contiguous_format,
-    layout,
-    memory_format,
-    preserve_format,
-    set_default_tensor_type,
-    strided,
-    typename,
-)
-from nacre.tensor.printing import set_printoptions
-from nacre.tensor.rand import (
-    bernoulli,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    multinomial,
-    normal,
-    poisson,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-    seed,
-    set_rng_state,
-)
 from nacre.tensor.functions import (
     abs,
     absolute,
@@ -173,9 +131,9 @@ from nacre.tensor.functions import (
     less,
     less_equal,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     log_softmax,
     logical_and,
     logical_not,
@@ -255,6 +213,46 @@ from nacre.tensor.functions import (
     where,
 )
 from nacre.tensor.functions import numel_of as numel
+from nacre.tensor.generator import Generator, default_generator
+from nacre.tensor.legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    channels_last,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    set_default_tensor_type,
+    strided,
+    typename,
+)
+from nacre.tensor.printing import set_printoptions
+from nacre.tensor.rand import (
+    bernoulli,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
 
 __version__ = "0.1.0"
 

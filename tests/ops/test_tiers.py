@@ -161,7 +161,8 @@ COMPOSITES = ("softmax", "log_softmax", "mse_loss", "linear", "nll_loss", "var",
 LARGE = [
     r
     for r in RECORDS
-    if r.name in COMPOSITES or (r.kind in ("map", "reduce", "contract") and r.name not in ("copy", "arange"))
+    if r.name in COMPOSITES
+    or (r.kind in ("map", "reduce", "contract") and r.name not in ("copy", "arange"))
 ]
 
 

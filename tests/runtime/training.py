@@ -26,9 +26,7 @@ class Training:
                 p.copy_(nacre.from_numpy(random.randn(*p.shape).astype(np.float32) / 4))
         self.opt = nacre.optim.SGD(self.model.parameters(), lr=0.1, momentum=momentum)
         self.steps = 0
-        self.batches = [
-            (nacre.tensor(x), nacre.tensor(y)) for x, y in zip(X, Y, strict=True)
-        ]
+        self.batches = [(nacre.tensor(x), nacre.tensor(y)) for x, y in zip(X, Y, strict=True)]
 
     def step(self, observe: bool = False) -> None:
         """One step, on the batch and with the rate that belong to it."""

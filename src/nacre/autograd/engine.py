@@ -1,6 +1,7 @@
 """The traversal of a tape: grad rules in PyTorch's order, hooks, accumulation.
 
-Every rule records operations, so gradients are a graph like any other and have gradients themselves.
+Every rule records operations, so gradients are a graph like any other and have gradients
+themselves.
 """
 
 from __future__ import annotations

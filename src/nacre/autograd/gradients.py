@@ -40,7 +40,8 @@ def backward(
     and is allowed for scalars only. `inputs` restricts accumulation to these tensors.
 
     Raises:
-        RuntimeError: no gradient flows to a tensor, or one that is not a scalar has no gradient given.
+        RuntimeError: no gradient flows to a tensor, or one that is not a scalar has no gradient
+        given.
 
     Example:
         >>> x = nacre.tensor([1.0, 2.0], requires_grad=True)
@@ -66,7 +67,8 @@ def grad(
 ):
     """The gradients of outputs with respect to inputs, a tuple of tensors; nothing is accumulated.
 
-    An input that the outputs do not depend on raises RuntimeError, unless `allow_unused` (its gradient
+    An input that the outputs do not depend on raises RuntimeError, unless `allow_unused` (its
+    gradient
     is None) or `materialize_grads` (zeros). With `is_grads_batched` the first dimension of each of
     `grad_outputs` counts gradients to start from, and so does the first dimension of the results.
 
@@ -161,7 +163,8 @@ def _roots(tensors, gradients, create_graph):
             fail(
                 RuntimeError,
                 f"element {i} of tensors does not require grad and does not have a grad_fn",
-                "nothing that it was computed from has requires_grad=True, or it was computed under "
+                "nothing that it was computed from has requires_grad=True, or it was computed "
+                "under "
                 "no_grad, from .data or after detach()",
             )
         if g is None:
@@ -180,5 +183,3 @@ def _roots(tensors, gradients, create_graph):
             )
         roots.append((edge, g, t._m))
     return roots
-
-

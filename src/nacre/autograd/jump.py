@@ -28,7 +28,8 @@ BACKWARD = "backward"
 def by_jump(root, given, meta, keep):
     """Go where backward over this tape led before; False if it must run node by node, or fail.
 
-    The key says what the tape looks like: for each node what was recorded, where its edges lead, and
+    The key says what the tape looks like: for each node what was recorded, where its edges lead,
+    and
     the values that it saved.
     """
     s = TRACE.stretch
@@ -152,5 +153,3 @@ class _Way:
         self.node = node
         self.kept = kept
         self.recipe = recipe
-
-

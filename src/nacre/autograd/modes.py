@@ -1,4 +1,6 @@
-"""Whether gradients are recorded: `no_grad` and its relatives, as context managers and decorators."""
+"""Whether gradients are recorded: `no_grad` and its relatives, as context managers and
+decorators.
+"""
 
 from __future__ import annotations
 
@@ -90,6 +92,7 @@ class set_grad_enabled(_Mode):
         return set_grad_enabled(self._to)
 
     def __call__(self, function):
+        """The function with this mode in force while it runs."""
         TRACE.grad = self._before
         return super().__call__(function)
 
@@ -105,6 +108,7 @@ class inference_mode(_Mode):
     """Like `no_grad`, and what is made inside can never take part in autograd."""
 
     def __new__(cls, mode=True):
+        """The manager, or a function given in place of the mode, decorated."""
         made = super().__new__(cls)
         if callable(mode):
             made._to = True

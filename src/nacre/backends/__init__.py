@@ -1,1 +1,1 @@
-
+"""Kernels: loop nests over scalar expressions, and the machines that run them."""

@@ -1,1 +1,1 @@
-
+"""What every room uses: types, shapes, errors, configuration, random streams."""

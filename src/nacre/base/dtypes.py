@@ -86,7 +86,8 @@ def from_numpy(numpy_type) -> dtype:
     found = _FROM_NUMPY.get(np.dtype(numpy_type))
     if found is None:
         raise TypeError(
-            f"can't convert np.ndarray of type numpy.{np.dtype(numpy_type).type.__name__}. The only "
+            f"can't convert np.ndarray of type numpy.{np.dtype(numpy_type).type.__name__}. The "
+            f"only "
             "supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
             "int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
@@ -111,7 +112,9 @@ def set_default_dtype(d: dtype) -> None:
 
 @cache
 def promote_types(a: dtype, b: dtype) -> dtype:
-    """The smallest type that holds both: int64 with float16 is float16, uint8 with int8 is int16."""
+    """The smallest type that holds both: int64 with float16 is float16, uint8 with int8 is
+    int16.
+    """
     if a is b:
         return a
     if a.category != b.category:

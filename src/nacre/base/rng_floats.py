@@ -61,15 +61,18 @@ def narrow(values: np.ndarray, d: dtype) -> np.ndarray:
 
 
 def scalar_name(d: dtype) -> str:
+    """PyTorch's name of a type in its kernels' messages."""
     return d.legacy.removesuffix("Tensor")
 
 
 def need_float(d: dtype, kernel: str) -> None:
+    """Refuse a type that is not a floating one."""
     if not d.is_floating_point:
         not_implemented(kernel, d)
 
 
 def not_implemented(kernel: str, d: dtype) -> None:
+    """Say that a kernel does not know a type."""
     fail(
         NotImplementedError,
         f"\"{kernel}\" not implemented for '{scalar_name(d)}'",

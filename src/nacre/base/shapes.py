@@ -62,7 +62,9 @@ def contiguous_strides(shape) -> tuple[int, ...]:
 
 @cache
 def is_contiguous(shape, strides) -> bool:
-    """Whether elements lie in row-major order without gaps; strides of size-1 dimensions don't count."""
+    """Whether elements lie in row-major order without gaps; strides of size-1 dimensions don't
+    count.
+    """
     if 0 in shape:
         return True
     step = 1
@@ -112,7 +114,9 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
 
 
 def broadcast_strides(shape, strides, target) -> tuple[int, ...]:
-    """Strides that read a tensor of `shape` as one of shape `target`: 0 along repeated dimensions."""
+    """Strides that read a tensor of `shape` as one of shape `target`: 0 along repeated
+    dimensions.
+    """
     extra = len(target) - len(shape)
     return (0,) * extra + tuple(
         0 if d == 1 and t != 1 else q
@@ -176,7 +180,9 @@ def elementwise_strides(shape, operands) -> tuple[int, ...]:
 
 @cache
 def preserved_strides(shape, strides) -> tuple[int, ...]:
-    """The strides PyTorch gives a copy: the same where the elements are dense, else in their order."""
+    """The strides PyTorch gives a copy: the same where the elements are dense, else in their
+    order.
+    """
     if is_dense(shape, strides):
         return strides
     kept = [0] * len(shape)

@@ -13,7 +13,7 @@ from typing import Any
 
 from nacre.base import config, scope
 from nacre.base.errors import fail
-from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of, meta_of
+from nacre.ir.node import LEAF, MARK, ROOT, VIEW, WRITE, Constant, Node, constant_of
 from nacre.ir.verify import check_node
 
 
@@ -244,9 +244,7 @@ class Symbol:
         """Its value for other inputs of the captured function."""
         if self.function is None:
             return inputs[self.args]
-        return self.function(
-            *[a.evaluate(inputs) if type(a) is Symbol else a for a in self.args]
-        )
+        return self.function(*[a.evaluate(inputs) if type(a) is Symbol else a for a in self.args])
 
     def _make(self, function, *args):
         plain = [a.current if type(a) is Symbol else a for a in args]

@@ -31,7 +31,8 @@ class Chain:
     __slots__ = ("__weakref__", "checks", "modules", "owner", "parameters", "run")
 
     def __init__(self, owner):
-        self.owner = weakref.ref(owner, lambda _, key=id(owner): _CHAINS.pop(key, None))
+        key = id(owner)
+        self.owner = weakref.ref(owner, lambda _: _CHAINS.pop(key, None))
         self.modules = tuple(owner._modules.values())
         self.checks = []
         self.parameters = []

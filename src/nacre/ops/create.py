@@ -86,5 +86,3 @@ arange = Operation(
 def zeros_like(x):
     """Zeros laid out as a copy of a tensor: a gradient that is none."""
     return full(0.0, attrs=preserved_meta(x._m.dtype, x._m))
-
-

@@ -126,9 +126,7 @@ gather = _gathering(
     samples=_gather_samples,
     errors=_gather_errors,
 )
-gather_along = _gathering(
-    "gather_along", IndexError, "index out of range in self", internal=True
-)
+gather_along = _gathering("gather_along", IndexError, "index out of range in self", internal=True)
 gather_targets = _gathering(
     "gather_targets", IndexError, "Target {index} is out of bounds.", internal=True
 )
@@ -315,8 +313,14 @@ scatter = Operation(
     ((1,), (), (1,)),
     kind="scatter",
     exact=True,
-    torch=("torch.scatter", "Tensor.scatter", "Tensor.scatter_", "torch.scatter_add",
-           "Tensor.scatter_add", "Tensor.scatter_add_"),
+    torch=(
+        "torch.scatter",
+        "Tensor.scatter",
+        "Tensor.scatter_",
+        "torch.scatter_add",
+        "Tensor.scatter_add",
+        "Tensor.scatter_add_",
+    ),
     names=lambda attrs, metas: f"Scatter{'Add' if attrs[1] == 'add' else ''}Backward0",
     samples=_scatter_samples,
     errors=_scatter_errors,

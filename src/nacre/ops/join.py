@@ -128,9 +128,7 @@ def _stack_body(*xs, dim, dtype):
 
 def _stack_grad(ctx, g):
     dim = dict(ctx.attrs)["dim"]
-    return tuple(
-        [view.select(g, dim, i) if need else None for i, need in enumerate(ctx.needs)]
-    )
+    return tuple([view.select(g, dim, i) if need else None for i, need in enumerate(ctx.needs)])
 
 
 def _stack_errors():

@@ -38,7 +38,7 @@ def _softmax_samples():
 
 def _softmax_errors(name):
     def errors():
-        words = f'"{name}_lastdim_kernel_impl" not implemented for \'Long\''
+        words = f"\"{name}_lastdim_kernel_impl\" not implemented for 'Long'"
         return [
             refused(NotImplementedError, words, i64(3), 0),
             refused(IndexError, "Dimension out of range", f32(3), 1),
@@ -300,8 +300,12 @@ nll2d_ = Composite(
     samples=lambda: _nll_samples(2, 2),
     errors=lambda: [
         refused(RuntimeError, "but got Float", f32(1, 4, 2, 2), f32(1, 2, 2)),
-        refused(RuntimeError, "size mismatch (got input: [1, 4, 2, 2] , target: [1, 2, 3]",
-                f32(1, 4, 2, 2), i64(1, 2, 3, low=0, high=4)),
+        refused(
+            RuntimeError,
+            "size mismatch (got input: [1, 4, 2, 2] , target: [1, 2, 3]",
+            f32(1, 4, 2, 2),
+            i64(1, 2, 3, low=0, high=4),
+        ),
     ],
 )
 
@@ -353,4 +357,3 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
     if weight is None:
         return record(x, target, attrs=attrs)
     return record(x, target, weight, attrs=attrs)
-

@@ -285,8 +285,11 @@ def dot(x, y):
     if m.shape != n.shape:
         fail(
             RuntimeError,
-            "inconsistent tensor size, expected tensor [" + str(m.shape[0]) + "] and src ["
-            + str(n.shape[0]) + "] to have the same number of elements, but got "
+            "inconsistent tensor size, expected tensor ["
+            + str(m.shape[0])
+            + "] and src ["
+            + str(n.shape[0])
+            + "] to have the same number of elements, but got "
             f"{m.shape[0]} and {n.shape[0]} elements respectively",
         )
     return dot_(x, y)

@@ -95,9 +95,7 @@ def _roll_numpy(attrs, meta, x):
 
 roll_ = Operation(
     "roll",
-    lambda attrs, x: meta_of(
-        tuple(x.shape), x.dtype, None if x.numel else x.strides, x.device
-    ),
+    lambda attrs, x: meta_of(tuple(x.shape), x.dtype, None if x.numel else x.strides, x.device),
     _roll_numpy,
     lambda ctx, g: (roll_(g, attrs=(tuple(-n for n in ctx.attrs[0]), ctx.attrs[1])),),
     kind="opaque",

@@ -55,9 +55,7 @@ def alias(op, t, attrs, offset, shape, strides):
     if not TRACE.grad or a._vc.__class__ is not list:
         return a
     if t._rg if t._v is None else requires(t):
-        a._gf = class_of(op.grad_name)(
-            op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
-        )
+        a._gf = class_of(op.grad_name)(op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,))
         a._rg = True
         if TRACE.anomaly:
             a._gf.trace_back = TRACE.anomaly()
@@ -96,9 +94,7 @@ def relaid(op, t, attrs, shape, strides, versions=None):
     if a._vc is None:
         a._vc = versions
     if t._rg:
-        a._gf = class_of(op.grad_name)(
-            op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,)
-        )
+        a._gf = class_of(op.grad_name)(op, (op, attrs, m), attrs, meta, [edge_of(t)], (True,), (m,))
         a._rg = True
         if TRACE.anomaly:
             a._gf.trace_back = TRACE.anomaly()
@@ -115,9 +111,7 @@ def resolve(shape, count):
     shape = tuple(shape)
     for i, n in enumerate(shape):
         if n < -1:
-            fail(
-                RuntimeError, f"invalid shape dimension {n} at index {i} of shape {list(shape)}"
-            )
+            fail(RuntimeError, f"invalid shape dimension {n} at index {i} of shape {list(shape)}")
     if -1 not in shape:
         if numel(shape) == count:
             return shape
@@ -498,9 +492,7 @@ def _select_grad(ctx, g):
     dim, index = ctx.attrs
     shape = ctx.metas[0].shape
     strides = contiguous_strides(tuple(shape))
-    return (
-        embed(g, shape, index * strides[dim], strides[:dim] + strides[dim + 1 :]),
-    )
+    return (embed(g, shape, index * strides[dim], strides[:dim] + strides[dim + 1 :]),)
 
 
 select_ = View(
@@ -701,4 +693,3 @@ def detached(x, own_versions=False):
     else:
         a._vc = INFERENCE if x._vc is INFERENCE else None
     return a
-

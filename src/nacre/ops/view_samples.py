@@ -337,7 +337,7 @@ def split_with_sizes_errors() -> list:
     words = "split_with_sizes expects split_sizes to sum exactly to 3"
     return [
         refused(RuntimeError, words, f32(3), (1, 1)).by("torch.split", "Tensor.split"),
-        refused(
-            RuntimeError, "split_with_sizes expects split_sizes have only", f32(3), (4, -1)
-        ).by("torch.split", "Tensor.split"),
+        refused(RuntimeError, "split_with_sizes expects split_sizes have only", f32(3), (4, -1)).by(
+            "torch.split", "Tensor.split"
+        ),
     ]

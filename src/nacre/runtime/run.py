@@ -198,7 +198,9 @@ LIMIT_NODES = 4000
 
 
 def boundary():
-    """A natural place to evaluate if much is pending: a batch begins, an outermost block is called."""
+    """A natural place to evaluate if much is pending: a batch begins, an outermost block is
+    called.
+    """
     if TRACE.stretch.node.depth > LIMIT_NODES and len(running()) <= 1:
         evaluate()
 

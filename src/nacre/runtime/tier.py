@@ -350,4 +350,3 @@ def compiled(executable, s):
                 stacklevel=2,
             )
         return False
-

@@ -121,7 +121,9 @@ def snapshot(t) -> Storage:
 
 
 def to_numpy(t):
-    """An array over the tensor's own memory; from here on writes on either side are seen at once."""
+    """An array over the tensor's own memory; from here on writes on either side are seen at
+    once.
+    """
     array = array_of(t)
     c = t._c
     if is_read(c, TRACE.stretch):
@@ -157,7 +159,8 @@ def from_numpy(a):
     if a.size and any(q % itemsize for q in a.strides):
         fail(
             ValueError,
-            "given numpy array strides not a multiple of the element byte size. Copy the numpy array "
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy "
+            "array "
             "to reallocate the memory.",
         )
     span = 1 + sum((n - 1) * q for n, q in zip(a.shape, strides, strict=True)) if a.size else 0
@@ -188,7 +191,8 @@ def bump(t):
     if t._vc.__class__ is not list and not TRACE.inference:
         fail(
             RuntimeError,
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can "
+            "make a "
             "clone to get a normal tensor before doing inplace update.See "
             "https://github.com/pytorch/rfcs/pull/17 for more details.",
         )
@@ -267,9 +271,7 @@ def _write_memory(t, array, index=...):
 
 def tracks(t, others):
     """Whether a write in place is recorded for gradients."""
-    return TRACE.grad and (
-        requires(t) or any(isinstance(x, Value) and requires(x) for x in others)
-    )
+    return TRACE.grad and (requires(t) or any(isinstance(x, Value) and requires(x) for x in others))
 
 
 def writes_places(t, value) -> bool:
@@ -292,7 +294,9 @@ def put_at(t, index, value):
 
 
 def put_recorded(t, index, value, rule, others, attrs):
-    """The same of an expanded tensor that gradients flow to: written at once, then put on the tape."""
+    """The same of an expanded tensor that gradients flow to: written at once, then put on the
+    tape.
+    """
     check_leaf(t, True)
     old = wrap(t._c, t._m)
     old._rg, old._gf = requires(t), edge_of(t)
@@ -342,7 +346,9 @@ def _refuse_overlap():
 
 
 def check_leaf(t, flows):
-    """Refuse writes that gradients cannot be recorded through; `flows`: some operand requires grad."""
+    """Refuse writes that gradients cannot be recorded through; `flows`: some operand requires
+    grad.
+    """
     if not (flows and TRACE.grad):
         return
     if t._v is not None and t._base is not None:
@@ -365,14 +371,16 @@ def check_leaf(t, flows):
 
 _SAFE = (
     " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
-    "code by moving both the view and the inplace either both inside the {} block (if you don't want "
+    "code by moving both the view and the inplace either both inside the {} block (if you don't "
+    "want "
     "the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
 )
 _WHY = {
     "no_grad": _SAFE.format("no_grad"),
     "inference": _SAFE.format("inference_mode"),
     "multi_output": " This view is the output of a function that returns multiple views. Such "
-    "functions do not allow the output views to be modified inplace. You should replace the inplace "
+    "functions do not allow the output views to be modified inplace. You should replace the "
+    "inplace "
     "operation by an out-of-place one.",
     "function": " This view was created inside a custom Function (or because an input was returned "
     "as-is) and the autograd logic to handle view+inplace would override the custom backward "
@@ -407,8 +415,10 @@ def check_overlap(t, others):
         if isinstance(x, Value) and x._c is t._c and x is not t and _partly(t, x):
             fail(
                 RuntimeError,
-                "unsupported operation: some elements of the input tensor and the written-to tensor "
-                "refer to a single memory location. Please clone() the tensor before performing the "
+                "unsupported operation: some elements of the input tensor and the written-to "
+                "tensor "
+                "refer to a single memory location. Please clone() the tensor before performing "
+                "the "
                 "operation.",
             )
 
@@ -616,7 +626,8 @@ def masked_fill(t, mask, value):
         return in_place(t, elementwise.masked_fill, (mask, value))
     warnings.warn(
         "Use of masked_fill_ on expanded tensors is deprecated. Please clone() the tensor before "
-        "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar",
+        "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = "
+        "scalar",
         UserWarning,
         stacklevel=3,
     )
@@ -660,8 +671,11 @@ def set_data(t, other):
     if not isinstance(other, Value):
         fail(TypeError, f"Variable data has to be a tensor, but got {type(other).__name__}")
     if t._m.dtype is not other._m.dtype and t._gf is not None:
-        fail(RuntimeError, "Attempted to call `variable.set_data(tensor)`, but `variable` and "
-             "`tensor` have incompatible tensor type.")
+        fail(
+            RuntimeError,
+            "Attempted to call `variable.set_data(tensor)`, but `variable` and "
+            "`tensor` have incompatible tensor type.",
+        )
     if TRACE.stretch.node.depth:
         evaluate()
     t._c, t._m = other._c, other._m
@@ -727,7 +741,9 @@ def _part(ctx, g):
 def CopySlices(base, inner, t, edge):
     """The grad_fn of a base after a write through one of its views."""
     m = base._m
-    layout = m.strides if is_dense(tuple(m.shape), m.strides) else contiguous_strides(tuple(m.shape))
+    layout = (
+        m.strides if is_dense(tuple(m.shape), m.strides) else contiguous_strides(tuple(m.shape))
+    )
     offset = (t._v or 0) - (base._v or 0)
     strides = t._m.strides
     if layout != m.strides:
@@ -751,7 +767,9 @@ def CopySlices(base, inner, t, edge):
 
 def _relative(base, layout, offset, region):
     """A region of a strided base as offset and strides in a dense copy of it."""
-    places = np.full(1 + sum((n - 1) * q for n, q in zip(base.shape, base.strides, strict=True)), -1)
+    places = np.full(
+        1 + sum((n - 1) * q for n, q in zip(base.shape, base.strides, strict=True)), -1
+    )
     dense = np.arange(base.numel).reshape(base.shape)
     np.lib.stride_tricks.as_strided(
         places, base.shape, tuple(q * places.itemsize for q in base.strides)

@@ -86,7 +86,9 @@ def from_array(array, d=None):
     """A tensor that owns a fresh contiguous array."""
     d = dtypes.from_numpy(array.dtype) if d is None else d
     flat = np.ascontiguousarray(array, d.np).reshape(-1)
-    return in_memory(Storage(flat, flat if flat.base is None else flat.base), meta_of(array.shape, d))
+    return in_memory(
+        Storage(flat, flat if flat.base is None else flat.base), meta_of(array.shape, d)
+    )
 
 
 # ---- from data ----------------------------------------------------------------------------------
@@ -146,7 +148,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     device_name(device)
     if isinstance(data, Value):
         warnings.warn(
-            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() "
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() "
             "or sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor"
             "(sourceTensor).",
             UserWarning,
@@ -167,8 +170,10 @@ def _from_data(data, d):
     if isinstance(data, complex):
         fail(TypeError, "complex tensors are not supported")
     if isinstance(data, str) or (not isinstance(data, Sequence) and not hasattr(data, "__array__")):
-        if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(
-            data, str | Mapping
+        if (
+            hasattr(data, "__len__")
+            and hasattr(data, "__getitem__")
+            and not isinstance(data, str | Mapping)
         ):
             return _from_data([data[i] for i in range(len(data))], d)
         if isinstance(data, str):

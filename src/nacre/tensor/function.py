@@ -76,7 +76,9 @@ class FunctionNode(GradNode):
         return tuple([None if k is None else self._unpack(k) for k in self.places])
 
     def save(self, values, outputs):
-        """Hold on to what the ctx was given; results by reference to the tape, not to themselves."""
+        """Hold on to what the ctx was given; results by reference to the tape, not to
+        themselves.
+        """
         numbers = {id(t): i for i, t in enumerate(outputs)}
         kept = []
         places = []
@@ -156,7 +158,8 @@ class _Rule:
             else:
                 fail(
                     RuntimeError,
-                    f"function {self.grad_name} returned a gradient different than None at position "
+                    f"function {self.grad_name} returned a gradient different than None at "
+                    f"position "
                     f"{i + 1}, but the corresponding forward input was not a Variable",
                 )
         return results
@@ -178,7 +181,8 @@ class Function(metaclass=_FunctionMeta):
     """An operation with a gradient of its own.
 
     Subclasses define `forward(ctx, *args)`, or `forward(*args)` and `setup_context(ctx, inputs,
-    output)`, and `backward(ctx, *grad_outputs)`, all static; `backward` returns one gradient for each
+    output)`, and `backward(ctx, *grad_outputs)`, all static; `backward` returns one gradient for
+    each
     argument of `forward`. Called by `apply`.
 
     Example:

@@ -4,9 +4,11 @@ With f: inputs -> outputs and J its Jacobian, H the Hessian of a scalar f:
 
     vjp  v^T J      jvp  J v      vhp  v^T H      hvp  H v
 
-The products with J and H from the right take the gradient of a gradient: v^T J is linear in v, so its
+The products with J and H from the right take the gradient of a gradient: v^T J is linear in v, so
+its
 own gradient with respect to v is J. Every function takes a tensor or a tuple of tensors as `inputs`
-and returns results of the same form. `create_graph` makes the results differentiable; `strict` raises
+and returns results of the same form. `create_graph` makes the results differentiable; `strict`
+raises
 RuntimeError where a result would be zero because an output does not depend on an input.
 """
 
@@ -214,10 +216,13 @@ def _check_jacobian(slopes):
         if not g.requires_grad:
             fail(
                 RuntimeError,
-                "While computing the hessian, found that the jacobian of the user-provided function "
+                "While computing the hessian, found that the jacobian of the user-provided "
+                "function "
                 f"with respect to input {i} is independent of the input. This is not allowed in "
-                "strict mode. You should ensure that your function is twice differentiable and that "
-                "the jacobian depends on the inputs (this would be violated by a linear function for "
+                "strict mode. You should ensure that your function is twice differentiable and "
+                "that "
+                "the jacobian depends on the inputs (this would be violated by a linear function "
+                "for "
                 "example).",
             )
 
@@ -257,7 +262,8 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
         found = _gradients(curves, weights, v, create_graph)
         words = (
             "The hessian of the user-provided function is independent of entry {} in the "
-            "grad_jacobian. This is not allowed in strict mode as it prevents from using the double "
+            "grad_jacobian. This is not allowed in strict mode as it prevents from using the "
+            "double "
             "backward trick to replace forward mode AD."
         )
         found = _filled(found, inputs, strict, create_graph, words, "hessian")
@@ -268,7 +274,8 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
 def jacobian(
     func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
 ):
-    """The Jacobian: for output i and input j a tensor of the output's shape followed by the input's.
+    """The Jacobian: for output i and input j a tensor of the output's shape followed by the
+    input's.
 
     Example:
         >>> nacre.autograd.functional.jacobian(lambda x: x * x, nacre.tensor([1.0, 2.0]))
@@ -287,7 +294,9 @@ def jacobian(
                 view.reshape(join.stack(column, 0), (*y.shape, *x.shape))
                 if rows
                 else zeros_like(x).new_zeros((*y.shape, *x.shape))
-                for x, column in zip(inputs, zip(*rows, strict=True) if rows else inputs, strict=True)
+                for x, column in zip(
+                    inputs, zip(*rows, strict=True) if rows else inputs, strict=True
+                )
             ]
             table.append(_left(tuple(line), create_graph))
     if not in_tuple:
@@ -306,8 +315,9 @@ def _check_strategy(strategy, create_graph, strict):
     if strategy not in ("forward-mode", "reverse-mode"):
         fail(
             AssertionError,
-            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function '
-            'has more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, '
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your '
+            'function has more outputs than inputs, "forward-mode" tends to be more performant. '
+            "Otherwise, "
             'prefer to use "reverse-mode".',
         )
     if strategy == "forward-mode" and create_graph:

@@ -58,7 +58,8 @@ def _tensor(name, x, position=1, word="input"):
     return x
 
 
-# ---- arithmetic -------------------------------------------------------------------------------------
+# ---- arithmetic
+# -------------------------------------------------------------------------------------
 def add(input, other, *, alpha=1, out=None):
     """input + alpha * other."""
     x, y = _pair("add", input, other)
@@ -328,7 +329,8 @@ def isfinite(input):
     return ew.lt(ew.abs_(input), math.inf)
 
 
-# ---- comparison --------------------------------------------------------------------------------------
+# ---- comparison
+# --------------------------------------------------------------------------------------
 def _comparison(op, name):
     def function(input, other, *, out=None):
         r = op(*_pair(name, input, other))
@@ -407,16 +409,15 @@ def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
             RuntimeError,
             f"{_long(input)} did not match {_long(other)}",
         )
-    return builtins.bool(
-        np.allclose(array_of(input), array_of(other), rtol, atol, equal_nan)
-    )
+    return builtins.bool(np.allclose(array_of(input), array_of(other), rtol, atol, equal_nan))
 
 
 def _long(x):
     return x._m.dtype.legacy.removesuffix("Tensor")
 
 
-# ---- reductions -----------------------------------------------------------------------------------------
+# ---- reductions
+# -----------------------------------------------------------------------------------------
 def _dims(x, dim):
     return wrap_dims(dim, len(x._m.shape))
 
@@ -583,7 +584,9 @@ def _into_both(out, r, name):
 
 
 def max(input, *args, dim=None, keepdim=False, other=None, out=None):
-    """The largest element; with a dimension, the largest along it and where; with a tensor, pairs."""
+    """The largest element; with a dimension, the largest along it and where; with a tensor,
+    pairs.
+    """
     if not isinstance(input, Value):
         _tensor("max", input, 1, "input")
     args = args if other is None else (other,)
@@ -592,7 +595,9 @@ def max(input, *args, dim=None, keepdim=False, other=None, out=None):
 
 
 def min(input, *args, dim=None, keepdim=False, other=None, out=None):
-    """The smallest element; with a dimension, the smallest along it and where; with a tensor, pairs."""
+    """The smallest element; with a dimension, the smallest along it and where; with a tensor,
+    pairs.
+    """
     if not isinstance(input, Value):
         _tensor("min", input, 1, "input")
     args = args if other is None else (other,)
@@ -622,7 +627,8 @@ def count_nonzero(input, dim=None):
     return sum(ew.ne(input, 0), dim)
 
 
-# ---- products -----------------------------------------------------------------------------------------
+# ---- products
+# -----------------------------------------------------------------------------------------
 def _product_pair(name, a, b):
     _tensor(name, a)
     return a, _tensor(name, b, 2, "mat2" if name in ("mm", "bmm") else "other")
@@ -693,7 +699,8 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None):
     return r if out is None else into(out, r, "addmm")
 
 
-# ---- views ------------------------------------------------------------------------------------------
+# ---- views
+# ------------------------------------------------------------------------------------------
 def _sizes(sizes):
     if len(sizes) == 1 and not isinstance(sizes[0], int):
         first = sizes[0]
@@ -910,7 +917,8 @@ def split(tensor, split_size_or_sections, dim=0):
     if builtins.sum(parts) != size:
         fail(
             RuntimeError,
-            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size "
+            f"at "
             f"dimension {dim}), but got split_sizes={list(parts)}",
         )
     return vm.split(tensor, parts, dim)
@@ -969,7 +977,8 @@ def trace(input):
     return sum(vw.diagonal(input))
 
 
-# ---- joining and indexing ----------------------------------------------------------------------------
+# ---- joining and indexing
+# ----------------------------------------------------------------------------
 def cat(tensors, dim=0, *, axis=None, out=None):
     """Tensors joined along a dimension."""
     r = join.cat(tensors, dim if axis is None else axis)
@@ -1072,7 +1081,8 @@ def nonzero(input, *, out=None, as_tuple=False):
 argwhere = nonzero
 
 
-# ---- softmax ---------------------------------------------------------------------------------------------
+# ---- softmax
+# ---------------------------------------------------------------------------------------------
 def softmax(input, dim=None, dtype=None):
     """exp(x) / sum(exp(x)) along a dimension."""
     if not isinstance(input, Value):
@@ -1117,7 +1127,8 @@ def can_cast(from_, to):
     return from_.category <= to.category
 
 
-# ---- types as methods --------------------------------------------------------------------------------
+# ---- types as methods
+# --------------------------------------------------------------------------------
 def _converter(d):
     def convert(self, memory_format=None):
         return ew.cast(self, d)
@@ -1141,14 +1152,18 @@ _CONVERT = {
 
 METHODS = """
 add sub subtract mul multiply div divide true_divide floor_divide remainder fmod pow addcmul addcdiv
-lerp neg negative abs absolute sign sgn exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal sin
+lerp neg negative abs absolute sign sgn exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal
+sin
 cos tan tanh sigmoid erf floor ceil trunc relu isnan logical_not round square clamp clip clamp_min
-clamp_max isinf isfinite eq ne lt le gt ge not_equal less less_equal greater greater_equal logical_and
-logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not maximum minimum masked_fill equal
+clamp_max isinf isfinite eq ne lt le gt ge not_equal less less_equal greater greater_equal
+logical_and
+logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not maximum minimum masked_fill
+equal
 isclose allclose sum mean prod var std any all amax amin argmax argmin max min norm logsumexp
 count_nonzero mm bmm matmul mv dot inner outer ger addmm reshape view view_as reshape_as permute
 transpose swapaxes swapdims t expand expand_as broadcast_to unsqueeze squeeze narrow select diagonal
-as_strided flatten ravel unflatten movedim moveaxis unbind split chunk diag trace gather index_select
+as_strided flatten ravel unflatten movedim moveaxis unbind split chunk diag trace gather
+index_select
 scatter scatter_add index_add cumsum flip roll take masked_select nonzero softmax log_softmax
 """.split()
 

@@ -45,7 +45,8 @@ def gradcheck(
     """Whether the gradients of `func(*inputs)` agree with (f(x + eps) - f(x - eps)) / (2 eps).
 
     Inputs that require grad are checked, element by element, and should be float64; differences of
-    up to atol + rtol * |finite difference| are accepted. A gradient that comes out otherwise when it
+    up to atol + rtol * |finite difference| are accepted. A gradient that comes out otherwise when
+    it
     is computed again, by more than `nondet_tol`, is refused too. The options that check other modes
     of PyTorch's engine are accepted and change nothing.
 
@@ -141,7 +142,8 @@ def _checked_inputs(inputs):
         if isinstance(x, Value) and x.requires_grad and x.dtype is not float64:
             warnings.warn(
                 f"Input #{i} requires gradient and is not a double precision floating point or "
-                "complex. This check will likely fail if all the inputs are not of double precision "
+                "complex. This check will likely fail if all the inputs are not of double "
+                "precision "
                 "floating point or complex. ",
                 UserWarning,
                 stacklevel=3,

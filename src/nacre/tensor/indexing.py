@@ -190,7 +190,8 @@ def _refuse_scalar(item):
     if isinstance(item, int):
         fail(
             IndexError,
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+            "`tensor.item<T>()` in "
             "C++ to convert a 0-dim tensor to a number",
         )
     if isinstance(item, slice):
@@ -213,7 +214,8 @@ def _masked(x, dim, mask, pending):
         if n != x._m.shape[dim + i]:
             fail(
                 IndexError,
-                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of "
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape "
+                f"of "
                 f"the indexed tensor {list(x._m.shape)} at index {dim + i}",
             )
     pending += np.nonzero(mask)
@@ -224,7 +226,8 @@ def _masked(x, dim, mask, pending):
 class _Places:
     """Where the index tensors of a view point: which dimensions, and the shape of the result.
 
-    As in PyTorch, their common shape stands where they stand if they are side by side, else in front.
+    As in PyTorch, their common shape stands where they stand if they are side by side, else in
+    front.
     """
 
     def __init__(self, x, pending):
@@ -255,7 +258,9 @@ class _Places:
             fail(IndexError, "index is out of bounds for dimension with size 0")
 
     def strides(self):
-        """The strides of the result: the rule of elementwise results over the view and the indices."""
+        """The strides of the result: the rule of elementwise results over the view and the
+        indices.
+        """
         q = self.x._m.strides
         kept = (*[q[d] for d in self.before], *[0] * len(self.joint), *[q[d] for d in self.after])
         operands = [(tuple(self.shape), kept)]
@@ -263,8 +268,10 @@ class _Places:
             own = _shape(self.pending[d])
             lead = len(self.joint) - len(own)
             read = [0] * lead + list(contiguous_strides(own))
-            read = [0 if n == 1 and m != 1 else r for n, m, r in zip(
-                (*[1] * lead, *own), self.joint, read, strict=True)]
+            read = [
+                0 if n == 1 and m != 1 else r
+                for n, m, r in zip((*[1] * lead, *own), self.joint, read, strict=True)
+            ]
             target = (*[1] * len(self.before), *self.joint, *[1] * len(self.after))
             laid = view.view_strides(self.joint, tuple(read), target)
             operands.append((target, laid or contiguous_strides(target)))
@@ -300,9 +307,10 @@ class _Places:
             flat = flat + ramp.reshape([-1 if i == k else 1 for i in range(rank)])
         return np.broadcast_to(flat, self.shape)
 
-
     def checked(self, index, d):
-        """An index array with places counted from the front; nothing is read where none is asked."""
+        """An index array with places counted from the front; nothing is read where none is
+        asked.
+        """
         return _checked(index, d - self.dims[0], self.x._m.shape[d]) if numel(self.shape) else index
 
 

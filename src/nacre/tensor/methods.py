@@ -144,8 +144,10 @@ def attach():
             check = functions._zero_division
         if name.startswith("logical_"):
             check = _needs_tensor(name + "_")
-        maker = _in_place_binary(op, name + "_", check) if name in _BINARY else _in_place_unary(
-            op, name + "_"
+        maker = (
+            _in_place_binary(op, name + "_", check)
+            if name in _BINARY
+            else _in_place_unary(op, name + "_")
         )
         setattr(Tensor, name + "_", maker)
     Tensor.add_ = _in_place_scaled(ew.add, ew.add_scaled, "add_")
@@ -431,7 +433,8 @@ def _reduce(t):
 def _warn_grad():
     warnings.warn(
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
-        "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+        "attribute won't be populated during autograd.backward(). If you indeed want the .grad "
+        "field "
         "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
         UserWarning,
         stacklevel=3,

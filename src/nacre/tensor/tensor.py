@@ -15,7 +15,17 @@ from nacre.base.errors import fail
 from nacre.base.shapes import Size, contiguous_strides, numel, wrap_dim, wrap_dims
 from nacre.ir.node import meta_of
 from nacre.ir.tape import HookHandle, Port, edge_of, node_of, requires, version_of
-from nacre.ir.trace import INFERENCE, ORPHANED, TRACE, Services, Storage, Symbol, Value, long_name, wrap
+from nacre.ir.trace import (
+    INFERENCE,
+    ORPHANED,
+    TRACE,
+    Services,
+    Storage,
+    Symbol,
+    Value,
+    long_name,
+    wrap,
+)
 from nacre.ops import create, elementwise, loss, matmul, reduce, view
 from nacre.ops import index as index_ops
 from nacre.ops.rules import c_name
@@ -198,7 +208,8 @@ class Tensor(Value):
             if not requires_grad:
                 fail(
                     RuntimeError,
-                    "you can only change requires_grad flags of leaf variables. If you want to use a "
+                    "you can only change requires_grad flags of leaf variables. If you want to "
+                    "use a "
                     "computed variable in a subgraph that doesn't require differentiation use "
                     "var_no_grad = var.detach().",
                 )
@@ -207,12 +218,14 @@ class Tensor(Value):
             fail(
                 RuntimeError,
                 f"only Tensors of {kinds} dtype can require gradients",
-                f"this tensor has dtype {self._m.dtype}; convert it first, for example with .float()",
+                f"this tensor has dtype {self._m.dtype}; convert it first, for example with "
+                f".float()",
             )
         if requires_grad and self._vc is INFERENCE and not TRACE.inference:
             fail(
                 RuntimeError,
-                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed.",
                 "clone it first: a copy made outside inference mode is an ordinary tensor",
             )
         self._rg = bool(requires_grad)
@@ -380,7 +393,8 @@ class Tensor(Value):
     def _refresh(self):
         cell.refresh(self)
 
-    # ---- looking at values ------------------------------------------------------------------------
+    # ---- looking at values
+    # ------------------------------------------------------------------------
     def item(self):
         """The value of a tensor of one element as a Python number."""
         if self._m.numel != 1:
@@ -435,8 +449,11 @@ class Tensor(Value):
             return bool(cell.array_of(self).item())
         if n == 0:
             fail(RuntimeError, "Boolean value of Tensor with no values is ambiguous")
-        fail(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
-             "use .any() or .all()")
+        fail(
+            RuntimeError,
+            "Boolean value of Tensor with more than one value is ambiguous",
+            "use .any() or .all()",
+        )
 
     def __float__(self):
         return float(self._scalar("float"))
@@ -529,7 +546,8 @@ class Tensor(Value):
             setattr(made, field, getattr(t, field))
         return made
 
-    # ---- converting ---------------------------------------------------------------------------------
+    # ---- converting
+    # ---------------------------------------------------------------------------------
     def to(self, *args, **kwargs):
         """The tensor with another dtype, on another device, or as another tensor is."""
         target, copy = _target(self, args, kwargs)
@@ -577,14 +595,16 @@ class Tensor(Value):
         """Whether its memory is shared between processes."""
         return False
 
-    # ---- comparisons that return tensors ------------------------------------------------------------
+    # ---- comparisons that return tensors
+    # ------------------------------------------------------------
     def __eq__(self, other):
         return _binary(elementwise.eq, self, other)
 
     def __ne__(self, other):
         return _binary(elementwise.ne, self, other)
 
-    # ---- indexing -------------------------------------------------------------------------------------
+    # ---- indexing
+    # -------------------------------------------------------------------------------------
     def __getitem__(self, index):
         if index.__class__ is int:
             found = elements.row(self, index)
@@ -602,7 +622,8 @@ class Tensor(Value):
         indexing.put_places(self, tuple(indices), values, accumulate)
         return self
 
-    # ---- in place ---------------------------------------------------------------------------------------
+    # ---- in place
+    # ---------------------------------------------------------------------------------------
     def copy_(self, src, non_blocking=False):
         """Write another tensor's values into this one, broadcast and converted."""
         if not isinstance(src, Value):
@@ -654,7 +675,8 @@ class StorageView:
         return id(self._t._c)
 
 
-# ---- arguments --------------------------------------------------------------------------------------
+# ---- arguments
+# --------------------------------------------------------------------------------------
 def _target(t, args, kwargs):
     """The dtype that the many forms of `.to` ask for."""
     copy = kwargs.get("copy", False)

@@ -1,1 +1,1 @@
-
+"""The CPU: code for the host, products, threads."""

@@ -199,9 +199,7 @@ reciprocal = function(
 )
 
 # ---- angles -------------------------------------------------------------------------------------
-sin = function(
-    "sin", np.sin, lambda ctx, g: (mul(g, cos(ctx[0])),), ((0,),), lambda e, x: e.sin(x)
-)
+sin = function("sin", np.sin, lambda ctx, g: (mul(g, cos(ctx[0])),), ((0,),), lambda e, x: e.sin(x))
 cos = function(
     "cos", np.cos, lambda ctx, g: (neg(mul(g, sin(ctx[0]))),), ((0,),), lambda e, x: e.cos(x)
 )
