@@ -72,8 +72,7 @@ def _map(node, args):
         result = made.operation(node, range(len(node.types) - 1))
         node.body = (made.done(), result)
     body, result = node.body
-    inputs = [a if a.shape == view.shape else np.broadcast_to(a, view.shape) for a in args]
-    native().call_map(inputs, body, [(result, view)])
+    native().call_map(args, body, [(result, view)])
     return flat
 
 
