@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from itertools import cycle
 
 FIELDS = ("dtype", "shape", "stride", "offset", "version", "is_leaf", "requires_grad", "grad_fn")
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
@@ -37,10 +39,14 @@ def brief(entry: object) -> str:
 
 
 class Tolerant:
-    """Compares values; remembers the largest seen, which rounding errors are measured by."""
+    """Compares values; remembers the largest seen, which rounding errors are measured by.
 
-    def __init__(self, world: str) -> None:
+    `strict` divides the tolerance.
+    """
+
+    def __init__(self, world: str, strict: float = 1.0) -> None:
         self.loose = world != "f64"
+        self.strict = strict
         self.scale = 1.0
 
     def close(self, a, b, dtype: str) -> bool:
@@ -56,7 +62,7 @@ class Tolerant:
             if math.isinf(a) or math.isinf(b):
                 return a == b
             relative = 1e-5 if self.loose else TOLERANCE.get(dtype, 1e-10)
-            return abs(a - b) <= relative * max(self.scale, abs(a), abs(b))
+            return abs(a - b) * self.strict <= relative * max(self.scale, abs(a), abs(b))
         return type(a) is type(b) and a == b
 
     def grow(self, values: list) -> None:
@@ -72,9 +78,10 @@ def difference(
     world: str,
     lenient: frozenset[str] = frozenset(),
     messages: bool = False,
+    strict: float = 1.0,
 ) -> Difference | None:
     """The first difference between two lists of observations, or None."""
-    tolerant = Tolerant(world)
+    tolerant = Tolerant(world, strict)
     for i, (a, b) in enumerate(zip(expected, got, strict=False)):
         what = entry_difference(tolerant, a, b, lenient, messages)
         if what is not None:
@@ -111,6 +118,35 @@ def entry_difference(tolerant, a: list, b: list, lenient, messages: bool):
     if a[0] == "T" and not tolerant.close(a[9], b[9], a[1]):
         return "values", a[9], b[9]
     return None
+
+
+LITERAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
+
+
+def shaken(program, size: float):
+    """The program with every float literal a little off, now up, now down."""
+    signs = cycle((1, -1, -1, 1, -1, 1, 1))
+
+    def moved(match: re.Match) -> str:
+        return repr(float(match.group()) * (1.0 + size * next(signs)))
+
+    def text(chunks):
+        return tuple([LITERAL.sub(moved, chunk) for chunk in chunks])
+
+    return replace(program, setup=text(program.setup), body=text(program.body))
+
+
+def sensitive(program, run, expected: list, strict: float = 20.0) -> bool:
+    """Whether rounding errors in the literals move PyTorch's own values noticeably.
+
+    A training that runs away, or turns at a kink, makes any two implementations part.
+    """
+    size = 1e-15 if program.world == "f64" else 3e-7
+    for factor in (1.0, -1.0):
+        d = difference(expected, run(shaken(program, factor * size)), program.world, strict=strict)
+        if d is not None and d.what in ("values", "note"):
+            return True
+    return False
 
 
 def exactly(a: list, b: list) -> bool:

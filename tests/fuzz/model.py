@@ -88,6 +88,7 @@ class Var:
     inference: bool = False
     keep: bool = False  # made once, outside the loop: never bound again
     fam: int = 0  # views of one another under autograd; detach and .data start a new family
+    mem: int = 0  # by which way the memory is known: PyTorch sees no overlap across from_numpy
     freed: bool = False  # its graph has probably been freed
 
     @property
@@ -146,6 +147,8 @@ def overlap(a: Var, b: Var) -> str:
         return "none"
     if a.idx.shape == b.idx.shape and (a.idx == b.idx).all():
         return "same"
+    if a.mem != b.mem:
+        return "unsafe"
     if dense(a) and dense(b):
         return "dense"
     return "unsafe"

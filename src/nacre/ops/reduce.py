@@ -235,13 +235,14 @@ def _prod_grad(ctx, g):
     x = ctx[0]
     if not x._m.shape:
         return (g,)
-    dims, _ = ctx.attrs
+    dims, keep = ctx.attrs
     g = spread(g, ctx)
     zero = eq(x, 0.0)
     zeros = sum_(cast(zero, int64), attrs=(dims, True))
     filled = masked_fill(x, zero, 1.0)
     others = prod_(filled, attrs=(dims, True))
-    none = where(eq(zeros, 0), div(mul(g, others), filled), 0.0)
+    product = restored(ctx.out, x._m.shape, dims, keep)
+    none = where(eq(zeros, 0), mul(g, div(product, filled)), 0.0)
     one = where(zero, mul(g, others), 0.0)
     return (where(eq(zeros, 1), one, none),)
 

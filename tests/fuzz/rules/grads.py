@@ -363,8 +363,27 @@ def switch(g: Gen) -> bool:
     return g.emit("note(torch.is_grad_enabled())")
 
 
+INFERENCE_SEEN = [
+    "note({x}.is_inference())\nsee({x})",
+    "{x}.add_(1.0)",
+    "note(({x} * 2.0).tolist())",
+    "see({x} * {p})",
+    "see({x} + {p})",
+    "{x}.requires_grad_()",
+    "note({x}[...].is_inference())",
+    "({p} * 1.0).copy_({x})",
+    "with torch.inference_mode():\n    {x}.mul_(2.0)\n    see({x})",
+    "{x}.zero_()",
+]
+
+
 @rule("mode", 3)
 def inference(g: Gen) -> bool:
+    """A block in inference mode; what is made there is used at once outside, and then no more.
+
+    Operations on nothing but such tensors show how PyTorch's own kernels are written: the versions
+    of their results count the writes inside them.
+    """
     if g.block is not None:
         return False
     x = g.any(Var.is_float)
@@ -376,4 +395,10 @@ def inference(g: Gen) -> bool:
         if g.r.chance(0.5):
             some(g, 3)
     g.inference = False
+    for v in g.tensors(lambda v: v.inference):
+        p = g.any(lambda w: w.is_float() and w.shape == v.shape and not w.inference)
+        if v.is_float() and p is not None:
+            g.emit(g.r.pick(INFERENCE_SEEN).format(x=v.name, p=p.name))
+        g.forget(v.name)
+        g.emit(f"{v.name} = None")
     return True

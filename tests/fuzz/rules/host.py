@@ -153,6 +153,7 @@ def from_numpy(g: Gen) -> bool:
         leaf_view=False,
         view=False,
         fam=g.new_store(),
+        mem=g.new_store(),
         freed=False,
         inference=g.inference,
     )

@@ -201,11 +201,8 @@ def view(g: Gen) -> bool:
 
 
 def named(g: Gen, v: Var) -> Var:
-    """v under a tensor name; a view made without gradients is a leaf."""
-    v = v.renamed(g.name())
-    if g.inference:
-        v.inference = True
-    return v
+    """v under a tensor name."""
+    return v.renamed(g.name())
 
 
 @rule("view", 4)
