@@ -147,7 +147,7 @@ class Services:
 
     tensor: type = Value
     evaluate: Any = None  # runtime: () -> None, evaluates the open stretch
-    settle: Any = None  # runtime: (cell) -> None, computes a cell pending elsewhere
+    settle: Any = None  # runtime: (cell) -> Storage, of a cell pending elsewhere
     still_exposed: Any = None  # tensor.cell: (cell) -> bool
     add_in_place: Any = None  # tensor.cell: (tensor, tensor) -> None
     snapshot: Any = None  # tensor.cell: (value) -> Storage, a copy in the same layout
@@ -341,39 +341,44 @@ def slot_of(t, s) -> int:
 
 
 def enter(t, s) -> int:
-    """The slow path of reading: aliases, memory, values of other stretches."""
+    """The slow path of reading: aliases, memory, values of other stretches.
+
+    Another thread may change a cell between two calls, so its memory is asked for once.
+    """
     c = t._c
-    if c.data is None and c.stretch is not s:
-        Services.settle(c)
-    if c.data is None:
-        offset, meta = t._v, t._m
-        if offset is None or (not offset and meta is c.meta):
-            return c.slot
-        return step(s, (VIEW, c.slot, offset, meta), VIEW, (c.slot,), offset, meta)
+    data = c.data
+    if data is None:
+        if c.stretch is s:
+            offset, meta = t._v, t._m
+            if offset is None or (not offset and meta is c.meta):
+                return c.slot
+            return step(s, (VIEW, c.slot, offset, meta), VIEW, (c.slot,), offset, meta)
+        data = Services.settle(c)
     if c.exposed and Services.still_exposed(c):
         return _leaf(s, t._m, -1, Services.snapshot(t), 0)
     offset = t._v or 0
     entered = c.entered
     if entered is not None and entered[0] is not s:
         entered = c.entered = None
-    whole = not offset and t._m is c.meta and not c.data.pinned
+    whole = not offset and t._m is c.meta and not data.pinned
     if whole:
         if c.stretch is s:
             return c.slot
         first = -1 if entered is None else next(iter(entered[1].values()))
-        slot = _leaf(s, t._m, first, c.data, 0)
-        c.slot = slot
-        c.stretch = s
+        slot = _leaf(s, t._m, first, data, 0)
+        if c.data is data:
+            c.slot = slot
+            c.stretch = s
         return slot
     if entered is None:
         first = c.slot if c.stretch is s else -1
-        slot = _leaf(s, t._m, first, c.data, offset)
+        slot = _leaf(s, t._m, first, data, offset)
         c.entered = (s, {(offset, t._m): slot})
         return slot
     found = entered[1].get((offset, t._m))
     if found is None:
         first = c.slot if c.stretch is s else next(iter(entered[1].values()))
-        found = entered[1][offset, t._m] = _leaf(s, t._m, first, c.data, offset)
+        found = entered[1][offset, t._m] = _leaf(s, t._m, first, data, offset)
     return found
 
 

@@ -13,6 +13,7 @@ from nacre.ir.tape import attach, put_on_tape, requires
 from nacre.ir.trace import (
     TRACE,
     Capture,
+    Services,
     Symbol,
     Value,
     enter,
@@ -308,12 +309,17 @@ def _arrive(s, way, fresh):
         leaves = s.leaves
         places = iter(way.leaves)
         for c in fresh:
-            leaves[next(places)] = (c.data, 0)
+            data = c.data
+            if data is None:  # another thread has just written it
+                data = Services.settle(c)
+            leaves[next(places)] = (data, 0)
         s.node = way.node
         places = iter(way.slots)
         for c in fresh:
-            c.slot = next(places)
-            c.stretch = s
+            slot = next(places)
+            if c.data is not None:
+                c.slot = slot
+                c.stretch = s
     else:
         s.node = way.node
     results = []

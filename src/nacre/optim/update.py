@@ -151,11 +151,12 @@ def _advance(self):
                 key.append(None)
                 continue
             c = p._c
-            if (c.stretch is not s or p._v is not None) and not _entered(p, s):
+            place = c.slot if c.stretch is s and p._v is None else _entered(p, s)
+            if place < 0:
                 return False
             d = g._c
             slot = d.slot if d.stretch is s and g._v is None else enter(g, s)
-            key.append(c.slot)
+            key.append(place)
             key.append(slot)
             targets.append(p)
             if not names:
@@ -181,6 +182,8 @@ def _go(self, s, key, targets, numbers, items, counts):
     way = node.edges.get(key)
     if way is None:
         way = node.edges[key] = _first_sight(self, s, targets, numbers)
+        if way is SLOW:  # what it recorded may be where a tensor entered, so it stays
+            return False
         s.node = node
     if way is SLOW:
         return False
@@ -195,13 +198,13 @@ def _go(self, s, key, targets, numbers, items, counts):
         if before is not None:
             undo.append((c, before))
             cells.append(c)
-            changes += ((c, "slot", slot), (c, "data", None))
+            changes += ((c, "stretch", s), (c, "slot", slot), (c, "data", None))
             if c.entered is not None:
                 changes.append((c, "entered", None))
         else:
             if c.slot < 0:
                 cells.append(c)
-            changes.append((c, "slot", slot))
+            changes += ((c, "slot", slot), (c, "data", None))
         version = t._vc
         if version is None:
             t._vc = [writes]
@@ -216,16 +219,16 @@ def _go(self, s, key, targets, numbers, items, counts):
 
 
 def _entered(t, s):
-    """Whether a tensor is all of its memory, and enters the stretch as such."""
+    """The slot by which a tensor that is all of its memory enters the stretch; -1 if it is not."""
     c = t._c
-    if t._v is not None:
-        return False
-    if c.data is None and c.stretch is not s:
-        settle(c)
-    if c.data is not None and (c.data.pinned or (c.exposed and still_exposed(c))):
-        return False
-    enter(t, s)
-    return c.stretch is s
+    if t._v is not None or t._m is not c.meta:
+        return -1
+    data = c.data
+    if data is None and c.stretch is not s:
+        data = settle(c)
+    if data is not None and (data.pinned or (c.exposed and still_exposed(c))):
+        return -1
+    return enter(t, s)
 
 
 def _buffers(p, state, names, s, key, targets, items):
@@ -236,10 +239,12 @@ def _buffers(p, state, names, s, key, targets, items):
             key.append(None)
             t = wrap(Cell(p._m, None, s), p._m)
             items.append((state, name, t))
-        elif (t._c.stretch is not s or t._v is not None) and not _entered(t, s):
-            return False
         else:
-            key.append(t._c.slot)
+            c = t._c
+            place = c.slot if c.stretch is s and t._v is None else _entered(t, s)
+            if place < 0:
+                return False
+            key.append(place)
         targets.append(t)
     return True
 
@@ -315,7 +320,8 @@ def _first_sight(self, s, targets, numbers):
     if not same or not _is_way(s, node, targets, results, capture):
         return SLOW
     slots = tuple([t._c.slot for t in results])
-    mark(s, (STEP, tuple([t._c.slot for t in targets]), slots))
+    before = tuple([t._c.slot if t._c.stretch is s else -1 for t in targets])
+    mark(s, (STEP, before, slots))
     recipe = [(node.numbers + k, x.args) for k, x in enumerate(capture.recipe)]
     return Way(s.node, slots, writes, recipe)
 

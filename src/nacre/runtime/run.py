@@ -153,30 +153,33 @@ def _cold(executable, s):
 
 
 def settle(c):
-    """Compute a cell that is pending in another thread's stretch, or tell why it has no value."""
+    """The memory of a cell: computed if it is pending in another thread's stretch.
+
+    That thread may go on recording meanwhile; what it makes of the cell then is left alone.
+    RuntimeError if the cell has no value.
+    """
     with LOCK:
-        s = c.stretch
-        if c.data is not None or s is None:
-            return
+        data, s, slot = c.data, c.stretch, c.slot
+        if data is not None:
+            return data
+        node = s.node
         if s.failure is not None:
             fail(
                 RuntimeError,
                 f"this tensor has no value: its evaluation failed with {s.failure}",
                 "the error was raised where the value was first needed",
             )
-        node = s.node
-        while node.slot != c.slot:
-            node = node.parent
-        if node.op is LEAF:
-            return
         s.torn = True
-        nodes = needed_nodes(node, [c.slot])
+        nodes = needed_nodes(node, [slot])
         try:
             flats = interpret(nodes, dict(s.leaves), dict(s.numbers))
         except Exception as error:
             commit(_without_value(c, s, error))
             raise
-        commit([(c, "data", Storage(flats[c.slot].copy()))])
+        data = Storage(flats[slot].copy())
+        if c.data is None and c.slot == slot and c.stretch is s:
+            c.data = data
+        return data
 
 
 def _told(error):

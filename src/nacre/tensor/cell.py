@@ -52,12 +52,14 @@ _ndarray = np.ndarray
 def storage_of(t) -> Storage:
     """The memory of a tensor, evaluated."""
     c = t._c
-    if c.data is None:
+    data = c.data
+    if data is None:
         if c.stretch is TRACE.stretch:
             evaluate()
-        if c.data is None:
-            settle(c)
-    return c.data
+            data = c.data
+        if data is None:
+            data = settle(c)
+    return data
 
 
 def array_of(t):
@@ -209,7 +211,7 @@ def rebind(c, s, node):
     before = c.data
     if before is None and c.stretch is s:
         after = marked(s, (REBIND, c.slot, node.slot))
-        commit(((c, "slot", node.slot), (s, "node", after)))
+        commit(((c, "slot", node.slot), (c, "data", None), (s, "node", after)))
         return
     if before is not None:
         s.undo.append((c, before))
