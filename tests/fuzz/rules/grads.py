@@ -396,7 +396,7 @@ def inference(g: Gen) -> bool:
             some(g, 3)
     g.inference = False
     for v in g.tensors(lambda v: v.inference):
-        p = g.any(lambda w: w.is_float() and w.shape == v.shape and not w.inference)
+        p = g.any(lambda w, v=v: w.is_float() and w.shape == v.shape and not w.inference)
         if v.is_float() and p is not None:
             g.emit(g.r.pick(INFERENCE_SEEN).format(x=v.name, p=p.name))
         g.forget(v.name)
