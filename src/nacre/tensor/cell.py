@@ -411,18 +411,28 @@ def refuse_view(t, what):
     fail(RuntimeError, head + _WHY[made])
 
 
+def check_apart(t, value):
+    """Refuse a value that shares any of the written memory."""
+    if not isinstance(value, Value) or value._c is not t._c:
+        return
+    full = t._m.shape == value._m.shape and t._m.strides == value._m.strides
+    if value is t or _partly(t, value) or (full and (t._v or 0) == (value._v or 0)):
+        _refuse_shared()
+
+
 def check_overlap(t, others):
     """Refuse operands that share part of the written memory at other places."""
     for x in others:
         if isinstance(x, Value) and x._c is t._c and x is not t and _partly(t, x):
-            fail(
-                RuntimeError,
-                "unsupported operation: some elements of the input tensor and the written-to "
-                "tensor "
-                "refer to a single memory location. Please clone() the tensor before performing "
-                "the "
-                "operation.",
-            )
+            _refuse_shared()
+
+
+def _refuse_shared():
+    fail(
+        RuntimeError,
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
+        "a single memory location. Please clone() the tensor before performing the operation.",
+    )
 
 
 def _partly(t, x):
@@ -605,8 +615,9 @@ zero_history = _replaced("zero_history", "ZeroBackward0", lambda g: None)
 def copy_into(t, src, history=copy_history):
     """t.copy_(src)."""
     same = src._c is t._c and src._m is t._m and (src._v or 0) == (t._v or 0)
-    if same and not tracks(t, (src,)):
+    if src is not t:
         check_writable(t)
+    if same and not tracks(t, (src,)):
         bump(t)
         return
     in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=history)
@@ -704,7 +715,7 @@ class _SliceRule:
         g = elementwise.clone(grads[0], attrs=layout)
         part = view.as_strided(g, tuple(region.shape), region.strides, offset)
         function = getattr(inner.op, "grad_many", None)
-        part = elementwise.clone(part)
+        part = elementwise.clone(part, attrs=contiguous_strides(tuple(part._m.shape)))
         results = inner.op.grad(inner, part) if function is None else function(inner, {0: part})
         results = list(results)
         first = results[0] if results else None

@@ -163,7 +163,11 @@ def _from_data(data, d):
     if isinstance(data, np.ndarray | np.generic):
         array = np.array(data)
         found = dtypes.from_numpy(array.dtype)
-        return from_array(_to(array, d or found), d or found)
+        made = from_array(_to(array, d or found), d or found)
+        if not array.size:  # NumPy has strides of its own for what is empty, and PyTorch keeps them
+            strides = tuple([q // array.itemsize for q in array.strides])
+            made._m = made._c.meta = meta_of(array.shape, d or found, strides)
+        return made
     if isinstance(data, bool | int | float):
         d = d or of_number(data)
         return from_array(_to(np.array(data), d), d)

@@ -419,6 +419,7 @@ def _assign(target, value):
     """Write a number or a tensor of a shape that expands to the target's."""
     shape = tuple(target._m.shape)
     if not isinstance(value, Value):
+        cell.check_writable(target)
         cell.fill(target, value, cell.fill_tensor_history if shape else cell.copy_history)
     elif tuple(value._m.shape) == shape:
         cell.copy_into(target, value)
@@ -444,6 +445,7 @@ def put_places(x, indices, value, accumulate):
 def write_places(target, places, value, accumulate=False):
     """Write a number or a tensor at places of a view, or add it there."""
     m = target._m
+    cell.check_apart(target, value)
     if isinstance(value, Value):
         if value._m.dtype is not m.dtype:
             fail(

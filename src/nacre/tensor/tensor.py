@@ -413,7 +413,7 @@ class Tensor(Value):
         """A NumPy array over the same memory."""
         if force:
             return cell.to_numpy(self.detach())
-        if requires(self):
+        if requires(self) and TRACE.grad:
             fail(
                 RuntimeError,
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
