@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from importlib import import_module
 
 import numpy as np
 
 from nacre.base.dtypes import float32, float64
+from nacre.base.errors import NacreWarning
 from nacre.runtime.lower import Body, reduced_layout, reduction_input
 
 _ndarray = np.ndarray
@@ -29,8 +31,7 @@ def compute(op, node, args):
     if node.types:
         args = [_brought(a, d) for a, d in zip(args, node.types, strict=False)]
     if not op.exact and meta.numel:
-        by_kernel = _KINDS.get(op.kind)
-        flat = None if by_kernel is None else by_kernel(node, args)
+        flat = _by_kernel(op, node, args)
         if flat is not None:
             return flat
     result = op.numpy(node.attrs, meta, *args)
@@ -48,6 +49,35 @@ def compute(op, node, args):
     if meta.numel:
         view[...] = result
     return flat
+
+
+def _by_kernel(op, node, args):
+    """A value as kernels compute it; None if there is none, or it cannot be compiled."""
+    by_kernel = _KINDS.get(op.kind)
+    if by_kernel is None or (op, node.types) in _REFUSED:
+        return None
+    try:
+        return by_kernel(node, args)
+    except (ImportError, OSError, RuntimeError) as error:
+        _REFUSED.add((op, node.types))
+        warn_of(error)
+        return None
+
+
+_REFUSED: set = set()
+_WARNED: set = set()
+
+
+def warn_of(error):
+    """Warn, once for each type of error, that kernels could not be compiled."""
+    if type(error) not in _WARNED:
+        _WARNED.add(type(error))
+        warnings.warn(
+            "kernels could not be compiled; what needs them is computed one operation at a time, "
+            f"in NumPy if need be: {type(error).__name__}: {error}",
+            NacreWarning,
+            stacklevel=2,
+        )
 
 
 def _room(meta):

@@ -1,9 +1,9 @@
 """Object code on disk, so that a second process need not compile what a first one has.
 
-An entry is a file named by the hash of its key, of the machine and compiler (`identity`) and of
-nacre's sources: a digest, then the key, then the code. Whatever does not check out is ignored and
-written again. The folder belongs to the user alone, its size is bounded, and if it cannot be used
-there is one warning and no cache.
+An entry is a file named by a hash of its key, of the machine and compiler (`identity`) and of
+nacre's sources: a digest of what follows, that hash in full, then the code. Whatever does not check
+out is ignored and written again. The folder belongs to the user alone, its size is bounded, and if
+it cannot be used there is one warning and no cache.
 """
 
 from __future__ import annotations
@@ -96,9 +96,12 @@ def _sources() -> str:
     return _STATE.stamp
 
 
+def _name(key: str, identity: str) -> bytes:
+    return hashlib.sha256("\0".join([key, identity, _sources()]).encode()).digest()
+
+
 def _path(place: Path, key: str, identity: str) -> Path:
-    text = "\0".join([key, identity, _sources()])
-    return place / (hashlib.sha256(text.encode()).hexdigest()[:40] + ".o")
+    return place / (_name(key, identity).hex()[:40] + ".o")
 
 
 def load(key: str, identity: str) -> bytes | None:
@@ -109,7 +112,7 @@ def load(key: str, identity: str) -> bytes | None:
     path = _path(place, key, identity)
     try:
         data = path.read_bytes()
-        code = _checked(data, key)
+        code = _checked(data, _name(key, identity))
         if code is not None and path.stat().st_mtime < time.time() - DAY:
             os.utime(path)
     except OSError:
@@ -117,18 +120,12 @@ def load(key: str, identity: str) -> bytes | None:
     return code
 
 
-def _checked(data: bytes, key: str) -> bytes | None:
+def _checked(data: bytes, name: bytes) -> bytes | None:
     head = len(MAGIC) + DIGEST
-    if (
-        not data.startswith(MAGIC)
-        or hashlib.sha256(data[head:]).digest() != data[len(MAGIC) : head]
-    ):
+    digest, body = data[len(MAGIC) : head], data[head:]
+    if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != digest:
         return None
-    name = key.encode()
-    size = int.from_bytes(data[head : head + 4], "little")
-    if data[head + 4 : head + 4 + size] != name:
-        return None
-    return data[head + 4 + size :]
+    return body[DIGEST:] if body[:DIGEST] == name else None
 
 
 def store(key: str, identity: str, code: bytes) -> None:
@@ -136,8 +133,7 @@ def store(key: str, identity: str, code: bytes) -> None:
     place = folder()
     if place is None:
         return
-    name = key.encode()
-    body = len(name).to_bytes(4, "little") + name + code
+    body = _name(key, identity) + code
     path = _path(place, key, identity)
     temporary = place / f"{path.stem}.{os.getpid()}.{threading.get_ident()}.tmp"
     try:

@@ -7,7 +7,6 @@ an interrupt finds a stretch either as before its evaluation or as after it.
 from __future__ import annotations
 
 import ctypes
-import warnings
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
@@ -16,7 +15,6 @@ from sys import getrefcount
 
 import numpy as np
 
-from nacre.base.errors import NacreWarning
 from nacre.ir.node import LEAF
 from nacre.ir.trace import Storage, Stretch
 from nacre.runtime import backend
@@ -326,9 +324,6 @@ def _getter(indices):
     return lambda items: ()
 
 
-_warned: set = set()
-
-
 def compiled(executable, s):
     """The hot form of an executable, or False if it has to stay cold."""
     for _, slot in executable.outs:
@@ -341,12 +336,5 @@ def compiled(executable, s):
     except NotImplementedError:
         return False
     except Exception as error:
-        if type(error) not in _warned:
-            _warned.add(type(error))
-            warnings.warn(
-                f"a stretch of operations could not be compiled and is evaluated one operation at "
-                f"a time: {type(error).__name__}: {error}",
-                NacreWarning,
-                stacklevel=2,
-            )
+        backend.warn_of(error)
         return False

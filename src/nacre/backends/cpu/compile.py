@@ -54,7 +54,7 @@ def get_functions(wanted) -> list[int]:
 def get_module(key: str, factory: Callable[[], str], names) -> dict[str, int]:
     """The addresses of several functions that one module defines, under their own names."""
     with target.LOCK:
-        engine = _engine([_object(key, target.host().identity(), factory)])
+        engine = _engine([_object(key, target.host().identity(), factory, names)])
         return {name: engine.get_function_address(name) for name in names}
 
 
@@ -67,23 +67,30 @@ def _load(missing) -> None:
     if not missing:
         return
     identity = target.host().identity()
-    found = {key: _object(key, identity, factory, symbol(key)) for key, factory in missing.items()}
+    found = {key: _kernel(key, identity, factory) for key, factory in missing.items()}
     try:
         _link(found)
     except CompileError:
         for key in found:
             cache.forget(key, identity)
-        again = {k: _object(k, identity, f, symbol(k)) for k, f in missing.items()}
-        _link(again)
+        _link({key: _kernel(key, identity, factory) for key, factory in missing.items()})
 
 
-def _object(key: str, identity: str, factory, *names) -> bytes:
-    """The object code of a key: from disk, else compiled and put there."""
+def _kernel(key: str, identity: str, factory) -> bytes:
+    name = symbol(key)
+    return _object(key, identity, lambda: factory(name), (name,))
+
+
+def _object(key: str, identity: str, factory, names) -> bytes:
+    """The object code of a key, which defines `names`: from disk, else compiled and put there.
+
+    What LLVM would stumble over when asked for these names is not given to it.
+    """
     stored = cache.load(key, identity)
-    if stored is not None:
+    if stored is not None and all(name.encode() in stored for name in names):
         STATS["loaded"] += 1
         return stored
-    made = emit_object(factory(*names))
+    made = emit_object(factory())
     STATS["compiled"] += 1
     cache.store(key, identity, made)
     return made
