@@ -1,6 +1,7 @@
 """Products: the order of accumulation, every layout and size, epilogues, batches, threads."""
 
 import itertools
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +11,12 @@ from kernel_harness import Table, mapped, same_bits
 from nacre.backends.cpu.backend import (
     ProgramBuilder,
     call_gemm,
+    call_map,
+    call_reduce,
     get_num_threads,
     set_num_threads,
 )
+from nacre.backends.cpu.compile import STATS
 from nacre.base.dtypes import bool_, float32, float64
 
 RANDOM = np.random.RandomState(7)
@@ -208,3 +212,43 @@ def test_other_dtypes_are_refused():
     whole = np.ones((2, 2), np.int64)
     with pytest.raises(NotImplementedError):
         product(whole, whole, whole.copy())
+
+
+def test_a_new_shape_compiles_nothing():
+    body = (("relu", (0,), float32, ()),)
+
+    def several(n):
+        a, b, out = randoms(n, 20), randoms(30, 20), np.empty((n, 30), np.float32)
+        call_gemm(a, b.T, out, (), body)
+        call_map([out, b[0, :1]], (("add", (0, 1), float32, ()),), [(2, out)])
+        call_reduce("sum", (0,), [out], (), np.empty(30, np.float32))
+        call_reduce("sum", (0, 1), [out], body, np.empty((), np.float32))
+
+    several(10)
+    before = dict(STATS)
+    for n in (11, 12, 37, 90):
+        several(n)
+    assert before == STATS
+
+
+def test_several_threads_may_make_calls_on_arrays_at_once():
+    set_num_threads(2)
+    cases = [(randoms(m, 70), randoms(70, 90)) for m in (30, 40, 150, 333)]
+    wants = [product(a, b) for a, b in cases]
+    wrong = []
+
+    def work(a, b, want):
+        for _ in range(40):
+            out = np.empty_like(want)
+            call_gemm(a, b, out)
+            if not same_bits(out, want):
+                wrong.append(1)
+
+    workers = [
+        threading.Thread(target=work, args=(*c, w)) for c, w in zip(cases, wants, strict=True)
+    ]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert not wrong

@@ -10,10 +10,9 @@ def collapse(shape, strides):
     ordered by the strides of the last operand (the output), largest first. Returns (sizes,
     strides by operand), as lists; of a single element one dimension is left.
     """
+    if 1 not in shape and shape:
+        return nest([*shape], [[*s] for s in strides])
     kept = [d for d, size in enumerate(shape) if size != 1]
-    if len(kept) == 2:
-        a, b = kept
-        return nest([shape[a], shape[b]], [[s[a], s[b]] for s in strides])
     if not kept:
         return [1], [[1] for _ in strides]
     return nest([shape[d] for d in kept], [[s[d] for d in kept] for s in strides])
