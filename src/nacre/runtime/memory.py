@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle, repeat
 from sys import getrefcount
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -36,11 +37,12 @@ class Ring:
     of more than LARGE bytes are not kept.
     """
 
-    __slots__ = ("dtype", "kept", "most", "n", "turn")
+    __slots__ = ("__weakref__", "dtype", "kept", "most", "n", "pool", "turn")
 
-    def __init__(self, dtype, n):
+    def __init__(self, dtype, n, pool=None):
         self.dtype = dtype
         self.n = n
+        self.pool = pool
         self.most = min(MOST, LARGE // max(1, n * dtype.itemsize))
         self.kept: list = []
         self.turn = repeat(_TAKEN)
@@ -57,11 +59,30 @@ class Ring:
             if len(kept) >= self.most:
                 kept.pop(0).rings = 0
             kept.append(storage)
-            self.turn = cycle(kept)
-            for _ in kept:
-                next(self.turn)
+            self._begin()
             storage.rings = RINGS
+            if self.pool is not None:
+                self.pool.grow(storage.owner.nbytes)
         return storage
+
+    def _begin(self):
+        self.turn = cycle(self.kept) if self.kept else repeat(_TAKEN)
+        for _ in self.kept:
+            next(self.turn)
+
+    def trim(self) -> int:
+        """Let go of the buffers that are not in use; returns the bytes of the others."""
+        kept = []
+        size = 0
+        for storage in self.kept:
+            if getrefcount(storage) > IDLE:
+                kept.append(storage)
+                size += storage.owner.nbytes
+            else:
+                storage.rings = 0
+        self.kept = kept
+        self._begin()
+        return size
 
 
 _TAKEN = allocate(np.dtype(np.float32), 1)
@@ -82,17 +103,29 @@ IDLE = _idle()
 
 
 class Pool:
-    """The rings of all dtypes and sizes."""
+    """The rings of all dtypes and sizes that executables use.
 
-    def __init__(self):
-        self._rings: dict = {}
+    When their buffers come to more than `limit` bytes, those not in use are let go of.
+    """
+
+    def __init__(self, limit=1 << 28):
+        self._rings: WeakValueDictionary = WeakValueDictionary()
+        self.least = self.limit = limit
+        self.bytes = 0
 
     def ring(self, dtype, n) -> Ring:
         """The ring of a dtype and size."""
         found = self._rings.get((dtype, n))
         if found is None:
-            found = self._rings[dtype, n] = Ring(dtype, n)
+            found = self._rings[dtype, n] = Ring(dtype, n, self)
         return found
+
+    def grow(self, size):
+        """Count a buffer; buffers of rings that died meanwhile are counted until the next trim."""
+        self.bytes += size
+        if self.bytes > self.limit:
+            self.bytes = sum([ring.trim() for ring in list(self._rings.values())])
+            self.limit = max(self.least, 2 * self.bytes)
 
 
 POOL = Pool()
