@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from math import prod
+
+kept = lru_cache(1 << 15)  # what follows from shapes that are in use
 
 
 class Size(tuple):
@@ -49,7 +51,7 @@ def numel(shape) -> int:
     return prod(shape)
 
 
-@cache
+@kept
 def contiguous_strides(shape) -> tuple[int, ...]:
     """Row-major strides in elements, sizes of 0 counted as 1 as PyTorch does."""
     strides = []
@@ -60,7 +62,7 @@ def contiguous_strides(shape) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-@cache
+@kept
 def is_contiguous(shape, strides) -> bool:
     """Whether elements lie in row-major order without gaps; strides of size-1 dimensions don't
     count.
@@ -76,7 +78,7 @@ def is_contiguous(shape, strides) -> bool:
     return True
 
 
-@cache
+@kept
 def is_dense(shape, strides) -> bool:
     """Whether the elements fill their memory exactly once, in some order of dimensions."""
     if 0 in shape:
@@ -149,7 +151,7 @@ def wrap_dims(dims, rank: int) -> tuple[int, ...]:
     return tuple(sorted(wrapped))
 
 
-@cache
+@kept
 def elementwise_strides(shape, operands) -> tuple[int, ...]:
     """The strides PyTorch gives the result of an elementwise operation.
 
@@ -178,7 +180,7 @@ def elementwise_strides(shape, operands) -> tuple[int, ...]:
     return tuple(strides)
 
 
-@cache
+@kept
 def preserved_strides(shape, strides) -> tuple[int, ...]:
     """The strides PyTorch gives a copy: the same where the elements are dense, else in their
     order.

@@ -8,7 +8,9 @@ executables kept for them.
 from __future__ import annotations
 
 from math import prod
+from sys import getrefcount
 
+from nacre.base.dtypes import bool_
 from nacre.base.shapes import Size, contiguous_strides, is_contiguous
 
 LEAF = "leaf"
@@ -87,6 +89,32 @@ def meta_of(shape, dtype, strides=None, device=CPU) -> Meta:
     return found
 
 
+def _unused(metas, references) -> list:
+    """Lists of the keys in a table whose Meta nothing but the table refers to."""
+    keys: dict = {}
+    for key, meta in list(metas.items()):
+        keys.setdefault(meta, []).append(key)
+    return [own for meta, own in keys.items() if getrefcount(meta) - len(own) <= references]
+
+
+def _calibrate() -> int:
+    """The references to a Meta that only a table holds, besides its entries there."""
+    for references in range(10):
+        if _unused({0: Meta((), (), bool_, CPU)}, references):
+            return references
+    return 0
+
+
+UNUSED = _calibrate()
+
+
+def forget_metas() -> None:
+    """Drop the Metas that are not in use."""
+    for own in _unused(_METAS, UNUSED):
+        for key in own:
+            del _METAS[key]
+
+
 class Constant:
     """A number that is the same wherever a captured function leads; interned, compare with `is`."""
 
@@ -112,14 +140,17 @@ def constant_of(value) -> Constant:
     return found
 
 
+LOAD = 1 << 16  # of a node without memory: so many nodes are as much to wait for as memory is
+
+
 class Node:
     """A state: `parent` and the edge (`op`, `args`, `attrs`) that led here from it.
 
     `args` holds slots (int) of earlier values, `(index, kind)` of a number, or a Constant; `slot`
     is the value that this node added (-1 if none) and `meta` describes it. `slots`, `leaves` and
-    `numbers` count what the whole path has so far. `types` holds the dtypes that a map brings its
-    operands to, and last the dtype of its result before an in-place operation casts it to its
-    destination's.
+    `numbers` count what the whole path has so far, `load` is what it may cost in bytes. `types`
+    holds the dtypes that a map brings its operands to, and last the dtype of its result before an
+    in-place operation casts it to its destination's.
     """
 
     __slots__ = (
@@ -130,6 +161,7 @@ class Node:
         "edges",
         "executables",
         "leaves",
+        "load",
         "meta",
         "numbers",
         "op",
@@ -142,6 +174,7 @@ class Node:
         "slots",
         "types",
     )
+    made = 0  # how many there are since somebody last asked
 
     def __init__(self, parent, op, args=(), attrs=None, meta=None, numbers=0, scope=None):
         self.parent = parent
@@ -157,8 +190,9 @@ class Node:
         self.plans = None
         self.types = ()
         self.body = None
+        Node.made += 1
         if parent is None:
-            self.slots = self.leaves = self.numbers = self.depth = 0
+            self.slots = self.leaves = self.numbers = self.depth = self.load = 0
             self.slot = -1
             return
         self.slot = parent.slots if meta is not None else -1
@@ -166,6 +200,9 @@ class Node:
         self.leaves = parent.leaves + (op is LEAF)
         self.numbers = parent.numbers + numbers
         self.depth = parent.depth + 1
+        self.load = parent.load + LOAD
+        if meta is not None and op is not VIEW:
+            self.load += meta.nbytes
 
     def path(self) -> list[Node]:
         """The nodes from the first recorded one to this one."""

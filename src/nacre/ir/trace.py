@@ -331,6 +331,19 @@ def put_numbers(stretch, first, numbers):
         capture.recipe.append(number)
 
 
+# ---- what is pending ----------------------------------------------------------------------------
+MOST_LOAD = 1 << 28
+
+
+def relieve():
+    """Evaluate if so much is pending that it cannot wait for a natural boundary.
+
+    For code without any. Always at the same place in a loop, so that it meets known states again.
+    """
+    if TRACE.stretch.node.load > MOST_LOAD and TRACE.capture is None:
+        Services.evaluate()
+
+
 # ---- reading ------------------------------------------------------------------------------------
 def slot_of(t, s) -> int:
     """The slot of a tensor's value in stretch `s`, entering it if it is new there."""

@@ -25,7 +25,7 @@ from nacre.nn.hooks import (
 from nacre.nn.naming import OWN, blank, shown_in, typename
 from nacre.nn.parameter import Buffer, Parameter
 from nacre.nn.registry import KINDS, Registry, adopt, plain_state, replace
-from nacre.runtime.run import LIMIT_NODES, boundary
+from nacre.runtime.run import LIMIT_LOAD, boundary
 
 _set = object.__setattr__
 _CALL_TABLES = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -106,7 +106,7 @@ class Module:
     @runs_block
     def __call__(self, *args, **kwargs):
         """Call `forward`, with the hooks before and after it."""
-        if TRACE.stretch.node.depth > LIMIT_NODES:
+        if TRACE.stretch.node.load > LIMIT_LOAD:
             boundary()
         try:
             if self._has_hooks or ANY:

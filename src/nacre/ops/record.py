@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from nacre.ir.tape import attach, put_on_tape, requires
 from nacre.ir.trace import (
+    MOST_LOAD,
     TRACE,
     Capture,
     Services,
@@ -23,6 +24,7 @@ from nacre.ir.trace import (
     proxy,
     put_numbers,
     record,
+    relieve,
     slot_of,
 )
 from nacre.ops.rules import common_dtype
@@ -168,6 +170,8 @@ class Operation:
     def _recorded(self, operands, attrs):
         """The same for any operands, and at first sight."""
         trace = TRACE
+        if trace.stretch.node.load > MOST_LOAD:
+            relieve()
         node = record(self, operands, attrs)
         t = made(node, trace.stretch)
         if trace.grad and self.grad is not None:
@@ -292,6 +296,8 @@ class Composite:
     def _recorded(self, operands, attrs):
         """The same for any operands, and at first sight."""
         trace = TRACE
+        if trace.stretch.node.load > MOST_LOAD:
+            relieve()
         way, results = jump(self, operands, attrs, self.body)
         t = results[0]
         if trace.grad and self.grad is not None and t._m.dtype.is_floating_point:

@@ -7,12 +7,12 @@ gradient rule, because transposing a gradient back is cheaper than writing it in
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 
 from nacre.base.errors import fail
 from nacre.base.shapes import (
     contiguous_strides,
     is_dense,
+    kept,
     numel,
     overlaps_itself,
     wrap_dim,
@@ -134,7 +134,7 @@ def resolve(shape, count):
     )
 
 
-@cache
+@kept
 def view_strides(shape, strides, target):
     """Strides by which the same memory reads as `target`, or None if it must be copied."""
     if numel(shape) == 0:

@@ -13,6 +13,7 @@ from nacre.ir.node import LEAF, MARK, VIEW, WRITE
 from nacre.runtime import backend
 
 _ndarray = np.ndarray
+LARGE = 1 << 24
 
 
 def needed_nodes(node, slots):
@@ -42,9 +43,24 @@ def shaped(flat, meta, offset=0):
 def interpret(nodes, leaves, numbers, wanted=()):
     """Evaluate nodes; returns {slot: flat array}, of which the `wanted` ones may be kept."""
     flats: dict = {}
+    ends = _ends(nodes, wanted) if nodes and nodes[-1].load > LARGE else None
     with np.errstate(all="ignore"):
-        run_nodes(nodes, leaves, numbers, _ending(nodes, wanted), flats, {})
+        run_nodes(nodes, leaves, numbers, _ending(nodes, wanted), flats, {}, ends)
     return flats
+
+
+def _ends(nodes, wanted):
+    """For each node the values that nothing needs after it, so that large ones do not add up."""
+    last: dict = {}
+    for i, node in enumerate(nodes):
+        last[node.slot] = i
+        for a in node.args:
+            if type(a) is int:
+                last[a] = i
+    ends: list = [[] for _ in nodes]
+    for slot in last.keys() - set(wanted):
+        ends[last[slot]].append(slot)
+    return ends
 
 
 def _ending(nodes, wanted):
@@ -60,12 +76,18 @@ def _ending(nodes, wanted):
     return {slot for slot, n in reads.items() if n == 1 and slot in made}
 
 
-def run_nodes(nodes, leaves, numbers, ending, flats, arrays):
-    """Add the values of nodes to `flats` and `arrays`; an error says where it was recorded."""
+def run_nodes(nodes, leaves, numbers, ending, flats, arrays, ends=None):
+    """Add the values of nodes to `flats` and `arrays`; an error says where it was recorded.
+
+    `ends` has for each node the slots whose values are let go of after it.
+    """
     node = None
     try:
-        for node in nodes:
+        for i, node in enumerate(nodes):
             _run_node(node, leaves, numbers, ending, flats, arrays)
+            if ends is not None:
+                for slot in ends[i]:
+                    del flats[slot], arrays[slot]
     except Exception as error:
         relocate(error, node.scope)
         raise

@@ -20,6 +20,7 @@ from nacre.ir.node import LEAF, ROOT, VIEW
 from nacre.ir.trace import TRACE, Services, Storage, Stretch
 from nacre.ir.verify import check_stretch
 from nacre.runtime.failure import salvaged
+from nacre.runtime.forget import MEMORY
 from nacre.runtime.interpreter import interpret, needed_nodes
 from nacre.runtime.tier import compiled
 
@@ -40,13 +41,14 @@ DEAD = _counts([_Probe()])[0]
 class Executable:
     """What evaluates one state for one set of wanted values."""
 
-    __slots__ = ("hot", "nodes", "outs", "sights")
+    __slots__ = ("hot", "last", "nodes", "outs", "sights")
 
     def __init__(self, node, outs):
         self.outs = outs
         self.nodes = needed_nodes(node, [slot for _, slot in outs])
         self.sights = 0
         self.hot = None
+        self.last = MEMORY.sweeps
 
 
 def evaluate(trace=None, patient=False):
@@ -106,6 +108,7 @@ def _warmed(executable, s):
     executable.sights += 1
     if executable.sights >= config.HOT:
         executable.hot = compiled(executable, s)
+        MEMORY.compiled += len(executable.nodes)
     return executable.hot
 
 
@@ -130,6 +133,8 @@ def _select(s, node, counts):
         if config.VERIFY:
             check_stretch(s)
         executable = node.executables[outs] = Executable(node, outs)
+        MEMORY.make_room()
+    executable.last = MEMORY.sweeps
     if not torn:
         node.refs = counts
         node.quick = executable
@@ -172,7 +177,7 @@ def settle(c):
         s.torn = True
         nodes = needed_nodes(node, [slot])
         try:
-            flats = interpret(nodes, dict(s.leaves), dict(s.numbers))
+            flats = interpret(nodes, dict(s.leaves), dict(s.numbers), (slot,))
         except Exception as error:
             commit(_without_value(c, s, error))
             raise
@@ -197,14 +202,14 @@ def _without_value(c, s, error):
     return [(c, "stretch", failed)]
 
 
-LIMIT_NODES = 4000
+LIMIT_LOAD = 1 << 27
 
 
 def boundary():
     """A natural place to evaluate if much is pending: a batch begins, an outermost block is
     called.
     """
-    if TRACE.stretch.node.depth > LIMIT_NODES and len(running()) <= 1:
+    if TRACE.stretch.node.load > LIMIT_LOAD and len(running()) <= 1:
         evaluate()
 
 

@@ -39,7 +39,7 @@ from nacre.backends.cpu.target import Host
 from nacre.backends.loops import Stream, body_key
 from nacre.backends.plan import spread
 from nacre.base.dtypes import dtype, float32, float64
-from nacre.base.shapes import contiguous_strides
+from nacre.base.shapes import contiguous_strides, kept
 
 # Chunks of a product: how many there may be, and the least multiplications that are worth one.
 CHUNKS, CHUNK = 32, 100_000
@@ -217,7 +217,7 @@ def _walk(across: int, along: int) -> str:
     return "p" if across == 1 else "k" if along == 1 else "s"
 
 
-@cache
+@kept
 def direct_tile(m: int, n: int, walk: str, lanes: int) -> Tile:
     """The tile for a product in place."""
     if m == 1 and walk == "c":
