@@ -35,6 +35,7 @@ from nacre.ir.trace import (
     mark,
     marked,
     record,
+    relieve,
     slot_of,
     wrap,
     write_into,
@@ -471,6 +472,7 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     old = _old(t, rule, others) if tracked else None
     c = t._c
     settled(c)
+    relieve()
     s = TRACE.stretch
     if is_whole(t) and not writes_memory(t):
         node = _record_whole(t, op, others, attrs, value)
