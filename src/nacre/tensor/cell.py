@@ -501,7 +501,6 @@ def _compute(t, op, others, attrs, value):
     """The new value of a part, as a tensor of its own."""
     m = t._m
     dest = meta_of(tuple(m.shape), m.dtype, None, m.device)
-    s = TRACE.stretch
     if value is not None:
         node = record(value[0], value[1], dest if value[2] is None else value[2], dest)
     elif isinstance(op, Composite):
@@ -509,6 +508,7 @@ def _compute(t, op, others, attrs, value):
         node = record(elementwise.copy, (result,), dest, dest)
     else:
         node = record(op, (t, *others), attrs, dest)
+    s = TRACE.stretch
     c = Cell(dest, None, s, node.slot)
     s.cells.append(c)
     return wrap(c, dest)
