@@ -92,8 +92,10 @@ def meta_of(shape, dtype, strides=None, device=CPU) -> Meta:
 def _unused(metas, references) -> list:
     """Lists of the keys in a table whose Meta nothing but the table refers to."""
     keys: dict = {}
+    meta = None
     for key, meta in list(metas.items()):
         keys.setdefault(meta, []).append(key)
+    del meta  # the last one would have a reference more
     return [own for meta, own in keys.items() if getrefcount(meta) - len(own) <= references]
 
 
