@@ -148,7 +148,7 @@ def runs_away(program, observations: list) -> bool:
         elif isinstance(x, float):
             past = past or not math.isfinite(x)
             scale = max(scale, abs(x)) if math.isfinite(x) else scale
-    return scale > (math.sqrt(limit) if past else limit)
+    return scale > (1e8 if past else limit)
 
 
 def sensitive(program, run, expected: list, strict: float = 20.0) -> bool:

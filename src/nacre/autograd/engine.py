@@ -125,10 +125,12 @@ class Run:
         slots[index] = written(total, version_of(before) + 1) if sole else total
 
     def _leaf(self, leaf, g):
-        if g is None or (self.wanted is not None and id(leaf) not in self.wanted):
+        if g is None:
             return
         for hook in list((leaf._hooks or {}).values()):
             g = _changed(hook, g)
+        if self.wanted is not None and id(leaf) not in self.wanted:
+            return
         held = getrefcount(g)
         g = self._own(leaf, g, held)
         if self.accumulates:
@@ -140,7 +142,8 @@ class Run:
     def _own(self, leaf, g, held):
         """A gradient for `.grad` to keep: this one if nobody else holds it, else a copy.
 
-        `held` counts who does; a gradient whose strides are the leaf's may be kept as it is.
+        `held` counts who does; a gradient whose strides are the leaf's may be kept as it is. As in
+        PyTorch, one that is a view shares its memory with what it is a view of.
         """
         if self.create_graph:
             return g
@@ -149,11 +152,10 @@ class Run:
         fits = _same_strides(g._m, m) if dense else g._m.contiguous
         keeps = fits and held <= SOLE_GRADIENT
         c = g._c
-        whole = g._v is None or (not g._v and g._m is c.meta)
-        if keeps and whole and c.data is None and c.stretch is TRACE.stretch:
-            holders = SOLE_CELL + (g._v is not None)
-            if c.slot >= self.first_slot and getrefcount(c) <= holders:
-                made = wrap(c, g._m)
+        if keeps and c.data is None and c.stretch is TRACE.stretch and c.slot >= self.first_slot:
+            whole = g._v is None or (not g._v and g._m is c.meta)
+            if not whole or getrefcount(c) <= SOLE_CELL + (g._v is not None):
+                made = wrap(c, g._m, None if whole else g._v)
                 made._vc = g._vc
                 return made
         layout = g._m.strides if keeps else m.strides if dense else None

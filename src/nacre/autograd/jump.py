@@ -20,6 +20,7 @@ from nacre.ir.trace import (
     proxy,
     put_numbers,
     slot_of,
+    wrap,
 )
 
 BACKWARD = "backward"
@@ -94,6 +95,8 @@ def by_jump(root, given, meta, keep):
             t = made(kept, s)
             if kept.version:
                 t._vc = [kept.version]
+            if kept.views is not None:
+                t = _viewed(kept, t, results)
             results.append((leaves[place], t))
     if not keep:
         for g in order:
@@ -108,12 +111,34 @@ def by_jump(root, given, meta, keep):
 
 
 class _Kept:
-    __slots__ = ("meta", "slot", "version")
+    """A gradient: its slot and version, and what it is of it if it is a view: (offset, meta, of).
 
-    def __init__(self, g):
-        self.slot = g._c.slot
-        self.meta = g._c.meta
+    `of` is the place of an earlier result that shares its memory, or None.
+    """
+
+    __slots__ = ("meta", "slot", "version", "views")
+
+    def __init__(self, g, before):
+        c = g._c
+        self.slot = c.slot
+        self.meta = c.meta
         self.version = version_of(g)
+        self.views = None
+        of = next((i for i, t in enumerate(before) if t._c is c), None)
+        if g._v is not None or of is not None:
+            self.views = (g._v, g._m, of)
+
+
+def _viewed(kept, t, results):
+    """A view of the memory of a value just made, or of an earlier result's."""
+    offset, meta, of = kept.views
+    cell = t._c
+    if of is not None:
+        cell.stretch.cells.pop()
+        cell = results[of][1]._c
+    view = wrap(cell, meta, offset)
+    view._vc = t._vc
+    return view
 
 
 def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
@@ -136,12 +161,14 @@ def _first_time(s, node, key, order, leaves, numbers, root, given, meta):
     results = [(x, found.leaves[id(x)]) for x in found.order]
     same = TRACE.stretch is s and outer is None
     if same and capture.valid and s.node.leaves == node.leaves:
-        cells = [g._c for _, g in results]
-        s.cells[first:] = cells
+        gradients = [g for _, g in results]
+        s.cells[first:] = dict.fromkeys([g._c for g in gradients])
         mark(s, BACKWARD)
         places = {id(x): i for i, x in enumerate(leaves)}
         node.edges[key] = _Way(
-            s.node, [(places[id(x)], _Kept(g)) for x, g in results], capture.recipe
+            s.node,
+            [(places[id(x)], _Kept(g, gradients[:i])) for i, (x, g) in enumerate(results)],
+            capture.recipe,
         )
     return results
 

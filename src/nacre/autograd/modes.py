@@ -103,6 +103,9 @@ class set_grad_enabled(_Mode):
     def __exit__(self, *exc):
         TRACE.grad = self._before
 
+    def __repr__(self):
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self._to})"
+
 
 class inference_mode(_Mode):
     """Like `no_grad`, and what is made inside can never take part in autograd."""

@@ -162,6 +162,14 @@ class GradNode:
                 "you need to access saved tensors after calling backward.",
             )
         x = self.saved[k]
+        i = self.where[k]
+        if i >= 0 and type(x) is not SavedOutput and x._gf is None:
+            if i < len(self.next) and isinstance(self.next[i], GradNode | Port):
+                fail(
+                    RuntimeError,
+                    "Trying to use a saved tensor that has been detached in-place, i.e. with "
+                    ".detach_().This is not supported, please use out-of-place `.detach()` instead",
+                )
         now = version_of(x)
         if now != self.versions[k]:
             meta = x._m

@@ -617,12 +617,24 @@ zero_history = _replaced("zero_history", "ZeroBackward0", lambda g: None)
 def copy_into(t, src, history=copy_history):
     """t.copy_(src)."""
     same = src._c is t._c and src._m is t._m and (src._v or 0) == (t._v or 0)
-    if src is not t:
-        check_writable(t)
-    if same and not tracks(t, (src,)):
-        bump(t)
+    if same and (src is t or not tracks(t, (src,))):
+        _copy_to_itself(t, src, history)
         return
     in_place(t, elementwise.copy, (src,), value=(elementwise.copy, (src,), None), history=history)
+
+
+def _copy_to_itself(t, src, history):
+    """Nothing is written, but the write counts and is on the tape."""
+    tracked = tracks(t, (src,)) and t._m.dtype.is_floating_point
+    check_leaf(t, tracked)
+    if src is not t:
+        check_writable(t)
+    if not tracked:
+        bump(t)
+        return
+    old = wrap(t._c, t._m)
+    old._rg, old._gf = requires(t), edge_of(t)
+    _history(t, old, history, (src,), None)
 
 
 def fill(t, value, history=fill_history):

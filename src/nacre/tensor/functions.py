@@ -422,6 +422,14 @@ def _dims(x, dim):
     return wrap_dims(dim, len(x._m.shape))
 
 
+def _along(name, dim, axis):
+    """The one dimension that a function needs, under PyTorch's name or NumPy's."""
+    dim = dim if axis is None else axis
+    if dim is None:
+        fail(TypeError, f'{name}() missing 1 required positional arguments: "dim"')
+    return dim
+
+
 def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
     """The sum over dimensions."""
     if not isinstance(input, Value):
@@ -445,34 +453,57 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None
     return r if out is None else into(out, r, "mean")
 
 
-def prod(input, dim=None, keepdim=False, *, dtype=None, out=None):
+def prod(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=None, out=None):
     """The product over a dimension or all."""
     if not isinstance(input, Value):
         _tensor("prod", input, 1, "input")
     x = input if dtype is None else ew.cast(input, dtype)
+    dim = dim if axis is None else axis
     record = reduce.prod_ if dim is None else reduce.prod_dim
-    r = record(x, attrs=(_dims(x, dim), keepdim))
+    r = record(x, attrs=(_dims(x, dim), keepdim if keepdims is None else keepdims))
     return r if out is None else into(out, r, "prod")
 
 
-def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, out=None):
+def var(
+    input,
+    dim=None,
+    unbiased=True,
+    keepdim=False,
+    *,
+    correction=None,
+    axis=None,
+    keepdims=None,
+    out=None,
+):
     """The variance over dimensions."""
     if not isinstance(input, Value):
         _tensor("var", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
+    keepdim = keepdim if keepdims is None else keepdims
     r = statistics.variance(input, axis if dim is None else dim, correction, keepdim)
     return r if out is None else into(out, r, "var")
 
 
-def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, out=None):
+def std(
+    input,
+    dim=None,
+    unbiased=True,
+    keepdim=False,
+    *,
+    correction=None,
+    axis=None,
+    keepdims=None,
+    out=None,
+):
     """The standard deviation over dimensions."""
     if not isinstance(input, Value):
         _tensor("std", input, 1, "input")
     if isinstance(dim, builtins.bool):
         dim, unbiased = None, dim
     correction = (1 if unbiased else 0) if correction is None else correction
+    keepdim = keepdim if keepdims is None else keepdims
     r = statistics.std(input, axis if dim is None else dim, correction, keepdim)
     return r if out is None else into(out, r, "std")
 
@@ -487,46 +518,58 @@ def std_mean(input, dim=None, **more):
     return std(input, dim, **more), mean(input, dim, more.get("keepdim", False))
 
 
-def any(input, dim=None, keepdim=False, *, out=None):
+def any(input, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
     """Whether any element is true."""
     if not isinstance(input, Value):
         _tensor("any", input, 1, "input")
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.any_(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "any")
 
 
-def all(input, dim=None, keepdim=False, *, out=None):
+def all(input, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
     """Whether all elements are true."""
     if not isinstance(input, Value):
         _tensor("all", input, 1, "input")
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.all_(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "all")
 
 
-def amax(input, dim=(), keepdim=False, *, out=None):
+def amax(input, dim=(), keepdim=False, *, axis=None, keepdims=None, out=None):
     """The largest elements over dimensions."""
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.amax(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "amax")
 
 
-def amin(input, dim=(), keepdim=False, *, out=None):
+def amin(input, dim=(), keepdim=False, *, axis=None, keepdims=None, out=None):
     """The smallest elements over dimensions."""
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.amin(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "amin")
 
 
-def argmax(input, dim=None, keepdim=False, *, out=None):
+def argmax(input, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
     """The place of the largest element."""
     if not isinstance(input, Value):
         _tensor("argmax", input, 1, "input")
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.argmax(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "argmax")
 
 
-def argmin(input, dim=None, keepdim=False, *, out=None):
+def argmin(input, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
     """The place of the smallest element."""
     if not isinstance(input, Value):
         _tensor("argmin", input, 1, "input")
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = reduce.argmin(input, attrs=(_dims(input, dim), keepdim))
     return r if out is None else into(out, r, "argmin")
 
@@ -583,24 +626,46 @@ def _into_both(out, r, name):
     return type(r)([into(x, y, name) for x, y in zip(out, r, strict=True)])
 
 
-def max(input, *args, dim=None, keepdim=False, other=None, out=None):
+def max(
+    input,
+    *args,
+    dim=None,
+    keepdim=False,
+    other=None,
+    axis=None,
+    keepdims=None,
+    out=None,
+):
     """The largest element; with a dimension, the largest along it and where; with a tensor,
     pairs.
     """
     if not isinstance(input, Value):
         _tensor("max", input, 1, "input")
     args = args if other is None else (other,)
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = _extreme(input, args, dim, keepdim, _MAX, reduce.max_whole, reduce.argmax, maximum)
     return r if out is None else _into_both(out, r, "max")
 
 
-def min(input, *args, dim=None, keepdim=False, other=None, out=None):
+def min(
+    input,
+    *args,
+    dim=None,
+    keepdim=False,
+    other=None,
+    axis=None,
+    keepdims=None,
+    out=None,
+):
     """The smallest element; with a dimension, the smallest along it and where; with a tensor,
     pairs.
     """
     if not isinstance(input, Value):
         _tensor("min", input, 1, "input")
     args = args if other is None else (other,)
+    dim = dim if axis is None else axis
+    keepdim = keepdim if keepdims is None else keepdims
     r = _extreme(input, args, dim, keepdim, _MIN, reduce.min_whole, reduce.argmin, minimum)
     return r if out is None else _into_both(out, r, "min")
 
@@ -616,15 +681,16 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     return r if out is None else into(out, r, "norm")
 
 
-def logsumexp(input, dim, keepdim=False, *, out=None):
+def logsumexp(input, dim=None, keepdim=False, *, axis=None, keepdims=None, out=None):
     """log of the sum of exponentials."""
-    r = statistics.logsumexp(input, dim, keepdim)
+    keepdim = keepdim if keepdims is None else keepdims
+    r = statistics.logsumexp(input, _along("logsumexp", dim, axis), keepdim)
     return r if out is None else into(out, r, "logsumexp")
 
 
-def count_nonzero(input, dim=None):
+def count_nonzero(input, dim=None, *, axis=None):
     """How many elements are not zero."""
-    return sum(ew.ne(input, 0), dim)
+    return sum(ew.ne(input, 0), dim if axis is None else axis)
 
 
 # ---- products
@@ -780,18 +846,20 @@ def broadcast_tensors(*tensors):
     return tuple([vw.expand(x, shape) for x in tensors])
 
 
-def unsqueeze(input, dim):
+def unsqueeze(input, dim=None, *, axis=None):
     """A new dimension of size 1."""
     if not isinstance(input, Value):
         _tensor("unsqueeze", input, 1, "input")
+    if dim is None or axis is not None:
+        dim = _along("unsqueeze", dim, axis)
     return vw.unsqueeze(input, dim)
 
 
-def squeeze(input, dim=None):
+def squeeze(input, dim=None, *, axis=None):
     """Without dimensions of size 1."""
     if not isinstance(input, Value):
         _tensor("squeeze", input, 1, "input")
-    return vw.squeeze(input, dim)
+    return vw.squeeze(input, dim if axis is None else axis)
 
 
 def narrow(input, dim, start, length):
@@ -882,9 +950,9 @@ def movedim(input, source, destination):
 moveaxis = movedim
 
 
-def unbind(input, dim=0):
+def unbind(input, dim=0, *, axis=None):
     """All indices of a dimension, as a tuple of views."""
-    return vm.unbind(input, dim)
+    return vm.unbind(input, dim if axis is None else axis)
 
 
 def _split_dim(name, x, dim):
@@ -945,9 +1013,9 @@ def chunk(input, chunks, dim=0):
     return vm.split(input, _equal_parts(-(-size // chunks), size), dim, vm.split_)
 
 
-def cumsum(input, dim, *, dtype=None, out=None):
+def cumsum(input, dim=None, *, dtype=None, axis=None, out=None):
     """Running sums along a dimension."""
-    r = scan.cumsum(input, dim, dtype)
+    r = scan.cumsum(input, _along("cumsum", dim, axis), dtype)
     return r if out is None else into(out, r, "cumsum")
 
 
@@ -988,9 +1056,9 @@ def cat(tensors, dim=0, *, axis=None, out=None):
 concat = concatenate = cat
 
 
-def stack(tensors, dim=0, *, out=None):
+def stack(tensors, dim=0, *, axis=None, out=None):
     """Tensors joined along a new dimension."""
-    r = join.stack(tensors, dim)
+    r = join.stack(tensors, dim if axis is None else axis)
     return r if out is None else into(out, r, "stack")
 
 
@@ -1083,18 +1151,18 @@ argwhere = nonzero
 
 # ---- softmax
 # ---------------------------------------------------------------------------------------------
-def softmax(input, dim=None, dtype=None):
+def softmax(input, dim=None, dtype=None, *, axis=None):
     """exp(x) / sum(exp(x)) along a dimension."""
     if not isinstance(input, Value):
         _tensor("softmax", input, 1, "input")
-    return loss.softmax(input, dim, dtype)
+    return loss.softmax(input, _along("softmax", dim, axis), dtype)
 
 
-def log_softmax(input, dim=None, dtype=None):
+def log_softmax(input, dim=None, dtype=None, *, axis=None):
     """log of softmax along a dimension."""
     if not isinstance(input, Value):
         _tensor("log_softmax", input, 1, "input")
-    return loss.log_softmax(input, dim, dtype)
+    return loss.log_softmax(input, _along("log_softmax", dim, axis), dtype)
 
 
 def clone(input, *, memory_format=None):

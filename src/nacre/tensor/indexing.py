@@ -403,6 +403,8 @@ def put(x, index, value):
     if index is False:
         return
     index = None if index is True else index
+    if _has_tensors(index):
+        cell.check_leaf(x, cell.tracks(x, (value,)))  # before the places are looked at
     items = [_parsed(i) for i in _items(index)]
     target, pending = _sliced(x, items, listed=isinstance(index, tuple))
     if all(p is None for p in pending):
@@ -413,6 +415,11 @@ def put(x, index, value):
         if len(masks) == len(others) == 1 and isinstance(value, Value) and value._m.numel == 1:
             value = cast(value, x._m.dtype)
         write_places(target, _Places(target, pending), value)
+
+
+def _has_tensors(index):
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, Value | np.ndarray | list) for i in items)
 
 
 def _assign(target, value):

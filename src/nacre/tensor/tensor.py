@@ -323,6 +323,8 @@ class Tensor(Value):
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
                 "function in torch/optim/optimizer.py as the solution.",
             )
+        if self._gf is not None and node_of(self).hooks is None:
+            node_of(self).hooks = {}  # what saved this tensor must look at it again
         self._gf = None
         self._rg = False
         return self
