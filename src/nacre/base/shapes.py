@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
-kept = lru_cache(1 << 15)  # what follows from shapes that are in use
+kept = lru_cache(1 << 13)  # what follows from shapes that are in use
 
 
 class Size(tuple):
