@@ -44,4 +44,4 @@ print({name: tuple(p.grad.shape) for name, p in net[0].named_parameters()})
 try:
     net(torch.randn(8, 5))
 except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}", *error.__notes__, sep="\n")
+    print(f"{type(error).__name__}: {error}", *getattr(error, "__notes__", []), sep="\n")

@@ -152,6 +152,11 @@ torch.from_numpy([1, 2])
 torch.from_numpy(np.arange(3)[::-1])
 torch.finfo(torch.int64)
 torch.set_default_dtype(torch.int64)
+torch.ones(2, 2).softmax()
+torch.ones(2, 2).log_softmax()
+torch.cumsum(torch.ones(2))
+torch.ones(2).unsqueeze()
+torch.logsumexp(torch.ones(2))
 """
 
 INDICES = """

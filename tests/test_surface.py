@@ -110,6 +110,32 @@ def test_arguments_are_pytorchs(name):
     assert not complaints(name, own(name), expected(name))
 
 
+REDUCTIONS = "sum mean prod var std any all max min amax amin argmax argmin logsumexp".split()
+ALONG = "cumsum softmax log_softmax squeeze unsqueeze unbind count_nonzero".split()
+
+
+@pytest.mark.parametrize("name", [*REDUCTIONS, *ALONG])
+def test_dimensions_may_have_numpys_name(name):
+    x = nacre.arange(1.0, 7.0).reshape(2, 3)
+    for axis in (0, -1):
+        keep = [{}] if name in ALONG else [{}, {"keepdims": True}]
+        for numpys in keep:
+            torchs = {"dim": axis, **({"keepdim": True} if numpys else {})}
+            expected = getattr(nacre, name)(x, **torchs)
+            for found in (
+                getattr(nacre, name)(x, axis=axis, **numpys),
+                getattr(x, name)(axis=axis, **numpys),
+                getattr(x, name)(dim=axis, **numpys),
+            ):
+                assert repr(found) == repr(expected)
+
+
+def test_joined_dimensions_may_have_numpys_name():
+    x = nacre.arange(3)
+    assert nacre.equal(nacre.stack([x, x], axis=1), nacre.stack([x, x], dim=1))
+    assert nacre.equal(nacre.cat([x[None], x[None]], axis=1), nacre.cat([x[None], x[None]], dim=1))
+
+
 def test_complaints_are_made():
     theirs = [["input", "p", "required"], ["dim", "p", "0"], ["out", "k", "None"]]
     assert complaints("x", theirs, theirs) == []
