@@ -452,8 +452,11 @@ def _warn_scalar():
 
 def _show(t):
     m = t._m
-    g = t.grad_fn
-    name = None if g is None else type(g).__name__
+    try:
+        g = t.grad_fn
+        name = None if g is None else type(g).__name__
+    except RuntimeError:  # a view that was written where gradients cannot be recorded through it
+        name = "Invalid"
     return printing.tensor_text(cell.array_of(t), m.dtype, t.requires_grad, name, m.device)
 
 
