@@ -130,6 +130,26 @@ def test_dimensions_may_have_numpys_name(name):
                 assert repr(found) == repr(expected)
 
 
+@pytest.mark.parametrize("name", [*REDUCTIONS, *ALONG])
+@pytest.mark.parametrize("dim", [1.0, "a"])
+def test_dimensions_are_integers(name, dim):
+    with pytest.raises(TypeError, match=f"must be int, not {type(dim).__name__}"):
+        getattr(nacre.ones(2, 3), name)(dim=dim)
+
+
+@pytest.mark.parametrize("kind", [float, int, bool])
+def test_tensors_are_converted_to_the_dtypes_of_pythons_types(kind):
+    x = nacre.ones(2, dtype=nacre.float32)
+    expected = nacre.ones(2, dtype=kind).dtype
+    assert x.to(kind).dtype is x.to(dtype=kind).dtype is expected
+    assert x.to("cpu", kind).dtype is expected
+
+
+def test_tensors_are_not_converted_to_other_types():
+    with pytest.raises(TypeError, match="must be torch.dtype, not str"):
+        nacre.ones(2).to(str)
+
+
 def test_joined_dimensions_may_have_numpys_name():
     x = nacre.arange(3)
     assert nacre.equal(nacre.stack([x, x], axis=1), nacre.stack([x, x], dim=1))

@@ -129,6 +129,8 @@ def broadcast_strides(shape, strides, target) -> tuple[int, ...]:
 def wrap_dim(dim: int, rank: int) -> int:
     """A dimension number counted from the front; IndexError with PyTorch's words out of range."""
     low, high = (-rank, rank - 1) if rank else (-1, 0)
+    if not hasattr(dim, "__index__"):
+        raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
     if not low <= dim <= high:
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
@@ -140,7 +142,7 @@ def wrap_dims(dims, rank: int) -> tuple[int, ...]:
     """Several dimension numbers, each once, in ascending order; None or () means all of them."""
     if dims is None or (isinstance(dims, (tuple, list)) and not dims):
         return tuple(range(rank))
-    if isinstance(dims, int):
+    if not isinstance(dims, (tuple, list)):
         dims = (dims,)
     wrapped = [wrap_dim(d, rank) for d in dims]
     if not rank:

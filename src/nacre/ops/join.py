@@ -5,6 +5,7 @@ from __future__ import annotations
 from nacre.base.errors import fail
 from nacre.base.shapes import wrap_dim
 from nacre.ir.node import meta_of
+from nacre.ir.trace import Value
 from nacre.ops import view
 from nacre.ops.create import full
 from nacre.ops.elementwise import cast
@@ -85,9 +86,27 @@ def _legacy_empty(x):
     return tuple(x._m.shape) == (0,)
 
 
+def _members(name, tensors):
+    """What is to be joined, as a list of tensors."""
+    if not isinstance(tensors, (tuple, list)):
+        fail(
+            TypeError,
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}",
+            f"put them into a list: torch.{name}([x, y])",
+        )
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Value):
+            fail(
+                TypeError,
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}",
+            )
+    return list(tensors)
+
+
 def cat(tensors, dim=0):
     """Tensors joined along a dimension that they have; the other sizes must be equal."""
-    tensors = list(tensors)
+    tensors = _members("cat", tensors)
     if not tensors:
         fail(ValueError, "torch.cat(): expected a non-empty list of Tensors")
     for i, x in enumerate(tensors):
@@ -158,7 +177,7 @@ stack_ = Composite(
 
 def stack(tensors, dim=0):
     """Tensors of one shape joined along a new dimension."""
-    tensors = list(tensors)
+    tensors = _members("stack", tensors)
     if not tensors:
         fail(RuntimeError, "stack expects a non-empty TensorList")
     like = tensors[0]._m.shape

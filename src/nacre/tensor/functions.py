@@ -767,27 +767,52 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None):
 
 # ---- views
 # ------------------------------------------------------------------------------------------
-def _sizes(sizes):
+def _sizes(sizes, name, word="size"):
+    given = sizes
     if len(sizes) == 1 and not isinstance(sizes[0], int):
         first = sizes[0]
         if isinstance(first, Value) and not first._m.shape:
             return (int(first),)
+        if isinstance(first, builtins.str | builtins.float):
+            _no_sizes(given, given, name, word)
         sizes = tuple(first)
-    return tuple([n if type(n) is int else n.__index__() for n in sizes])
+    try:
+        return tuple([n if type(n) is int else n.__index__() for n in sizes])
+    except AttributeError:
+        _no_sizes(given, sizes, name, word)
+
+
+def _no_sizes(given, sizes, name, word):
+    """Refuse sizes that are no integers, such as a quotient."""
+    at = next(i for i, n in enumerate(sizes) if not hasattr(n, "__index__"))
+    kind = type(sizes[at]).__name__
+    first = f"{name}(): argument '{word}' (position 1) must be tuple of ints, "
+    if len(given) > 1:
+        first = f"{name}() takes 1 positional argument but {len(given)} were given"
+    elif given is sizes:
+        first += f"not {kind}"
+    else:
+        first += f"but found element of type {kind} at pos {at}"
+    notes = ["sizes are integers: divide with // or convert with int()"] if kind == "float" else []
+    if len(given) > 1:
+        notes.insert(0, f"element {at} is of type {kind}")
+    fail(TypeError, first, *notes)
 
 
 def reshape(input, *shape, **named):
     """The same elements under another shape."""
     if not isinstance(input, Value):
         _tensor("reshape", input, 1, "input")
-    return vw.reshape(input, _sizes(shape or (named["shape"],)))
+    if not shape and "shape" not in named:
+        fail(TypeError, 'reshape() missing 1 required positional arguments: "shape"')
+    return vw.reshape(input, _sizes(shape or (named["shape"],), "reshape", "shape"))
 
 
 def view(input, *shape, dtype=None):
     """The same memory under another shape."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         fail(NotImplementedError, "view(dtype) is not supported by nacre yet")
-    return vw.view(input, _sizes(shape))
+    return vw.view(input, _sizes(shape, "view"))
 
 
 def view_as(input, other):
@@ -802,7 +827,7 @@ def reshape_as(input, other):
 
 def permute(input, *dims):
     """Dimensions in another order."""
-    return vw.permute(input, _sizes(dims))
+    return vw.permute(input, _sizes(dims, "permute", "dims"))
 
 
 def transpose(input, dim0, dim1):
@@ -827,7 +852,7 @@ def t(input):
 
 def expand(input, *sizes):
     """Repeat dimensions of size 1 without copying."""
-    return vw.expand(input, _sizes(sizes))
+    return vw.expand(input, _sizes(sizes, "expand"))
 
 
 def expand_as(input, other):
@@ -975,7 +1000,7 @@ def split(tensor, split_size_or_sections, dim=0):
             f"{type(parts).__name__}",
         )
     dim, size = _split_dim("split_with_sizes", tensor, dim)
-    parts = _sizes(parts)
+    parts = _sizes(parts, "split_with_sizes", "split_sizes")
     if builtins.min(parts, default=0) < 0:
         fail(
             RuntimeError,
@@ -1021,7 +1046,7 @@ def cumsum(input, dim=None, *, dtype=None, axis=None, out=None):
 
 def flip(input, *dims):
     """The order of elements reversed along dimensions."""
-    return scan.flip(input, _sizes(dims))
+    return scan.flip(input, _sizes(dims, "flip", "dims"))
 
 
 def roll(input, shifts, dims=None):

@@ -691,13 +691,22 @@ def _target(t, args, kwargs):
             target = a._m.dtype
         elif isinstance(a, bool) or a is None:
             continue
+        elif isinstance(a, type):
+            target = a
         else:
             place = a
     if "other" in kwargs:
         target = kwargs["other"]._m.dtype
     if place is not None:
         Services.check_device(place)
+    if isinstance(target, type):
+        if target not in _PYTHONS:
+            fail(TypeError, f"to(): argument 'dtype' must be torch.dtype, not {target.__name__}")
+        target = _PYTHONS[target]
     return target or t._m.dtype, copy
+
+
+_PYTHONS = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}
 
 
 def _named_type(name):
