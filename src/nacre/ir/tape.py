@@ -32,6 +32,36 @@ class SavedOutput:
         self._vc = t._vc
 
 
+class SavedMemory:
+    """An operand that PyTorch saves as a view of it: `.data = ...` on it is not seen."""
+
+    __slots__ = ("_c", "_m", "_v", "_vc", "tensor")
+
+    def __init__(self, t):
+        if t._vc is None:
+            t._vc = [0]
+        self.tensor = t
+        self._c = t._c
+        self._m = t._m
+        self._v = t._v
+        self._vc = t._vc
+
+    @property
+    def grad_fn(self):
+        """Of the operand."""
+        return self.tensor.grad_fn
+
+    def opened(self):
+        """The operand, or what it was while its memory was this."""
+        t = self.tensor
+        if t._c is self._c:
+            return t
+        old = wrap(self._c, self._m, self._v)
+        old._vc = self._vc
+        old._gf, old._rg = t._gf, t._rg
+        return old
+
+
 class Plan:
     """What the grad_fns of one recorded operation have in common, each time it is recorded.
 
@@ -44,6 +74,7 @@ class Plan:
         "frees",
         "key",
         "kind",
+        "memory",
         "meta",
         "metas",
         "name",
@@ -63,6 +94,7 @@ class Plan:
         self.metas = metas
         self.where = where
         self.frees = frees or bool(where)
+        self.memory = getattr(op, "memory", None)
         names = getattr(op, "names", None)
         self.name = op.grad_name if names is None else names(attrs, metas)
         self.kind = class_of(self.name)
@@ -143,7 +175,7 @@ class GradNode:
         if TRACE.capture is not None:
             return proxy(x, TRACE.stretch)
         if type(x) is not SavedOutput:
-            return x
+            return x.opened() if type(x) is SavedMemory else x
         t = wrap(x._c, x._m, x._v)
         t._vc = x._vc
         t._gf = Port(self, x.output_nr) if x.output_nr else self
@@ -162,14 +194,12 @@ class GradNode:
                 "you need to access saved tensors after calling backward.",
             )
         x = self.saved[k]
-        i = self.where[k]
-        if i >= 0 and type(x) is not SavedOutput and x._gf is None:
-            if i < len(self.next) and isinstance(self.next[i], GradNode | Port):
-                fail(
-                    RuntimeError,
-                    "Trying to use a saved tensor that has been detached in-place, i.e. with "
-                    ".detach_().This is not supported, please use out-of-place `.detach()` instead",
-                )
+        if self._is_detached(k, x):
+            fail(
+                RuntimeError,
+                "Trying to use a saved tensor that has been detached in-place, i.e. with "
+                ".detach_().This is not supported, please use out-of-place `.detach()` instead",
+            )
         now = version_of(x)
         if now != self.versions[k]:
             meta = x._m
@@ -187,6 +217,13 @@ class GradNode:
                 f"{self.name()} reads this tensor to compute its gradient; use the form that makes "
                 "a new tensor, such as x = x / 2 in place of x /= 2",
             )
+
+    def _is_detached(self, k, x):
+        """Whether an operand that had a grad_fn when it was saved has none any more."""
+        i = self.where[k]
+        if i < 0 or i >= len(self.next) or not isinstance(x, Value) or x._gf is not None:
+            return False
+        return isinstance(self.next[i], GradNode | Port)
 
     def release(self):
         """Let go of what was saved."""
@@ -383,6 +420,8 @@ def put_on_tape(t, plan, edges, operands, results):
     versions = []
     for i in plan.where:
         x = operands[i] if i >= 0 else SavedOutput(t) if i == -1 else results[-1 - i]
+        if i == plan.memory:
+            x = SavedMemory(x)
         saved.append(x)
         counter = x._vc
         if counter is INFERENCE:

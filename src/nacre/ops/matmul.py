@@ -439,6 +439,7 @@ def _linear(name, grad_name, samples):
         torch=("F.linear", "nn.Linear"),
         samples=samples,
         errors=_linear_errors,
+        memory=1,
     )
 
 

@@ -229,7 +229,7 @@ class Composite:
     """A function of other operations with a gradient of its own; a memoised jump when seen again.
 
     `body(*operands, **attrs)` returns the result, or a tuple of it and values that `grad` reads as
-    `ctx.extra(k)` (index -2-k in `saves`).
+    `ctx.extra(k)` (index -2-k in `saves`). `memory` names an operand that PyTorch saves as a view.
     """
 
     name: str
@@ -242,6 +242,7 @@ class Composite:
     errors: Callable | None = None
     names: Callable | None = None
     internal: bool = False
+    memory: int | None = None
     _where: dict = field(default_factory=dict, repr=False)
 
     __post_init__ = Operation.__post_init__  # type: ignore[misc]

@@ -99,6 +99,9 @@ class FunctionNode(GradNode):
         self.check_saved(k)
         return super()._unpack(k)
 
+    def _is_detached(self, k, x):
+        return False
+
     def __getattr__(self, name):
         if name in ("ctx", "places"):
             raise AttributeError(name)
