@@ -11,6 +11,7 @@ Both interpreters stay up and exchange JSON lines. `--hot N` also runs nacre wit
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -72,7 +73,11 @@ class Side:
         if process is None:
             return None
         process.kill()
-        return process.wait()
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        return code
 
     def fresh(self) -> None:
         """Forget everything earlier programs left in the process."""
