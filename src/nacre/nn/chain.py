@@ -2,7 +2,8 @@
 
 The layers run one by one the first time; afterwards input and parameters lead straight to the
 result, as long as every layer is what it was: the same parameters, no hooks, no `forward` of its
-own. Anything else, and anything that records gradients, goes layer by layer.
+own, and nobody else's function where a layer's code looks for one. Anything else, and anything that
+records gradients, goes layer by layer. Nothing here keeps a layer or a parameter alive.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from __future__ import annotations
 import weakref
 
 from nacre.ir.trace import TRACE, Value
+from nacre.nn import functional as F
 from nacre.nn.hooks import ANY
+from nacre.nn.module import Module
+from nacre.nn.registry import Registry
 from nacre.ops.record import Composite
+from nacre.tensor.tensor import Tensor
+
+# What layers are called through and call, as it was before anybody could replace it.
+_CODE = [(vars(Module), "__call__"), (vars(F), "linear"), (vars(F), "relu")]
+_CODE = [(table, name, table[name]) for table, name in _CODE]
 
 
 class _Layers(Composite):
@@ -21,61 +30,118 @@ class _Layers(Composite):
         pass
 
 
+class _Layer:
+    """What one layer's result depends on: its identity, settings and parameters (as ids)."""
+
+    __slots__ = ("module", "parameters", "settings")
+
+    def __init__(self, module, names):
+        own = module.__dict__
+        values = [(name, own.get(name)) for name in (*names, "_has_hooks", "forward")]
+        self.module = id(module)
+        self.parameters = [(name, id(x)) for name, x in values if isinstance(x, Value)]
+        self.settings = [(name, x) for name, x in values if not isinstance(x, Value)]
+
+
 class Chain:
     """What a Sequential was when its layers were last looked at.
 
-    `checks` has (dictionary, name, value) of all that a layer's result depends on; `run` is None if
-    some layer is not plain.
+    `code` has (dictionary, name, value) of functions that are called on the way; `run` is None if
+    some layer is not plain. An id is known to be of what it was of: when a layer or a parameter
+    dies, its chain is forgotten.
     """
 
-    __slots__ = ("__weakref__", "checks", "modules", "owner", "parameters", "run")
+    __slots__ = ("__weakref__", "code", "layers", "owner", "refs", "run")
 
     def __init__(self, owner):
         key = id(owner)
-        self.owner = weakref.ref(owner, lambda _: _CHAINS.pop(key, None))
-        self.modules = tuple(owner._modules.values())
-        self.checks = []
-        self.parameters = []
-        self.run = None
-        if self.modules and all(self._add(module) for module in self.modules):
-            if "_makes_new" in type(self.modules[-1]).__dict__:
-                self.run = _Layers("layers", self._layers)
 
-    def _add(self, module) -> bool:
+        def forget(_):
+            _CHAINS.pop(key, None)
+
+        self.owner = weakref.ref(owner, forget)
+        self.code = list(_CODE)
+        self.layers = []
+        self.run = None
+        self.refs = []
+        modules = tuple(owner._modules.values())
+        plain = bool(modules) and type(owner).__iter__.__module__ == "nacre.nn.containers"
+        for module in modules:
+            plain = self._add(module, forget) and plain
+        if plain and "_makes_new" in type(modules[-1]).__dict__:
+            self.run = _Layers("layers", _one_by_one(self.owner))
+
+    def _add(self, module, forget) -> bool:
         kind = type(module)
         own = module.__dict__
         names = kind.__dict__.get("_reads")
-        if names is None or own.get("_has_hooks") or own.get("inplace"):
+        layer = _Layer(module, () if names is None else names)
+        self.layers.append(layer)
+        self.refs.append(weakref.ref(module, forget))
+        self.refs += [weakref.ref(own[name], forget) for name, _ in layer.parameters]
+        if names is None or own.get("_has_hooks") or own.get("inplace") or "forward" in own:
             return False
-        self.checks.append((kind.__dict__, "forward", kind.__dict__.get("forward")))
-        for name in (*names, "_has_hooks", "forward"):
-            value = own.get(name)
-            self.checks.append((own, name, value))
-            if isinstance(value, Value):
-                self.parameters.append(value)
-        return True
+        forward = kind.__dict__.get("forward")
+        for name, function in (("forward", forward), ("__call__", kind.__dict__.get("__call__"))):
+            check = (kind.__dict__, name, function)
+            if check not in self.code:
+                self.code.append(check)
+        return (
+            type(own.get("_parameters")) is Registry
+            and "__call__" not in kind.__dict__
+            and getattr(forward, "__globals__", {}).get("__name__", "").startswith(_HERE)
+        )
 
-    def _layers(self, x, *parameters):
-        for module in self.modules:
+    def parameters(self, owner):
+        """The parameters that the layers read; None if anything has changed since."""
+        modules = owner._modules.values()
+        if self.owner() is not owner or len(modules) != len(self.layers):
+            return None
+        found = []
+        for module, layer in zip(modules, self.layers):  # noqa: B905 - for speed
+            if id(module) != layer.module:
+                return None
+            own = module.__dict__
+            for name, value in layer.settings:
+                if own.get(name) is not value:
+                    return None
+            for name, key in layer.parameters:
+                value = own.get(name)
+                if id(value) != key:
+                    return None
+                found.append(value)
+        return found
+
+
+def _one_by_one(owner):
+    """The function that a chain memoises; it holds on to nothing."""
+
+    def layers(x, *parameters):
+        for module in owner()._modules.values():
             x = module(x)
         return x
 
-    def holds(self, owner) -> bool:
-        """Whether nothing has changed since."""
-        for own, name, value in self.checks:
-            if own.get(name) is not value:
-                return False
-        return self.owner() is owner and self.modules == tuple(owner._modules.values())
+    return layers
 
 
 _CHAINS: dict[int, Chain] = {}
+_HERE = __name__.rpartition(".")[0] + ".layers."
 
 
 def through(owner, x):
     """The result of the layers of a Sequential; None if they have to be called one by one."""
-    if TRACE.grad or ANY or not isinstance(x, Value):
+    if TRACE.grad or ANY or x.__class__ is not Tensor:
         return None
     chain = _CHAINS.get(id(owner))
-    if chain is None or not chain.holds(owner):
+    parameters = None if chain is None else chain.parameters(owner)
+    if parameters is None:
         chain = _CHAINS[id(owner)] = Chain(owner)
-    return None if chain.run is None else chain.run(x, *chain.parameters)
+        parameters = chain.parameters(owner)
+    if chain.run is None:
+        return None
+    for table, name, value in chain.code:
+        if table.get(name) is not value:
+            if (table, name, value) not in _CODE:
+                _CHAINS.pop(id(owner), None)
+            return None
+    return chain.run(x, *parameters)

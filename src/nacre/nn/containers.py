@@ -92,7 +92,7 @@ class Sequential(_Numbered):
         found = through(self, input)
         if found is not None:
             return found
-        for module in self._modules.values():
+        for module in self:
             input = module(input)
         return input
 
