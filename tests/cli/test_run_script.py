@@ -102,7 +102,13 @@ def test_an_interrupt_ends_it_as_it_ends_python(tmp_path: Path) -> None:
     text = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
     words = [*COMMAND, "run", script(tmp_path, text)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+    # What a shell runs in the background ignores SIGINT, and so do its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)

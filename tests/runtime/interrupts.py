@@ -60,6 +60,8 @@ class Signals:
     """Another process that sends SIGINT after a random time, once for each `start`."""
 
     def __init__(self, rng: random.Random):
+        # What a shell runs in the background ignores SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.rng = rng
         self.sender = subprocess.Popen(
             [sys.executable, "-c", SENDER], stdin=subprocess.PIPE, text=True
