@@ -88,7 +88,11 @@ def perceptron(look: Look) -> Iterator:
     """Products large enough to be shared by threads; momentum, weight decay, dropout."""
     nacre.manual_seed(2)
     net = nn.Sequential(
-        nn.Linear(300, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 64), nn.Tanh(),
+        nn.Linear(300, 256),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(256, 64),
+        nn.Tanh(),
         nn.Linear(64, 10),
     )
     opt = nacre.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)

@@ -19,8 +19,8 @@ from nacre.ops.record import Composite
 from nacre.tensor.tensor import Tensor
 
 # What layers are called through and call, as it was before anybody could replace it.
-_CODE = [(vars(Module), "__call__"), (vars(F), "linear"), (vars(F), "relu")]
-_CODE = [(table, name, table[name]) for table, name in _CODE]
+_NAMES = [(vars(Module), "__call__"), (vars(F), "linear"), (vars(F), "relu")]
+_CODE = [(table, name, table[name]) for table, name in _NAMES]
 
 
 class _Layers(Composite):

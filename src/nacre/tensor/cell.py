@@ -431,8 +431,8 @@ def check_overlap(t, others):
 def _refuse_shared():
     fail(
         RuntimeError,
-        "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
-        "a single memory location. Please clone() the tensor before performing the operation.",
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+        "to a single memory location. Please clone() the tensor before performing the operation.",
     )
 
 
