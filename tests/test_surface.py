@@ -156,6 +156,11 @@ def test_joined_dimensions_may_have_numpys_name():
     assert nacre.equal(nacre.cat([x[None], x[None]], axis=1), nacre.cat([x[None], x[None]], dim=1))
 
 
+def test_a_mode_set_at_a_prompt_prints_what_it_is():
+    shown = repr(nacre.set_grad_enabled(True))
+    assert shown == "torch.autograd.grad_mode.set_grad_enabled(mode=True)"
+
+
 def test_complaints_are_made():
     theirs = [["input", "p", "required"], ["dim", "p", "0"], ["out", "k", "None"]]
     assert complaints("x", theirs, theirs) == []
