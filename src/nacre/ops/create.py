@@ -71,8 +71,7 @@ arange = Operation(
     "arange",
     lambda attrs, places, start, step: attrs,
     lambda attrs, meta, places, start, step: start + step * places,
-    exact=True,
-    scalar=lambda e, places, start, step: e.add(start, e.mul(step, places)),
+    scalar=lambda e, places, start, step: _place(e, places, start, step),
     compute=lambda attrs, out, *m: float64 if out.is_floating_point else int64,
     torch=("torch.arange",),
     samples=_arange_samples,
@@ -81,6 +80,13 @@ arange = Operation(
         refused(RuntimeError, "upper bound and lower bound inconsistent with step sign", 3, 0),
     ],
 )
+
+
+def _place(e, places, start, step):
+    """start + step · place, rounded once, as PyTorch rounds it."""
+    if places.dtype.is_floating_point:
+        return e.fma(step, places, start)
+    return e.add(start, e.mul(step, places))
 
 
 def zeros_like(x):
