@@ -536,6 +536,12 @@ class Tensor(Value):
     def __reduce_ex__(self, protocol):
         return Services.reduce(self)
 
+    def __getattr__(self, name):
+        error = AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        if not name.startswith("_"):
+            error.add_note(f"  nacre does not have Tensor.{name} (yet)")
+        raise error
+
     def __dir__(self):
         return [n for n in super().__dir__() if n not in ("_c", "_v", "_m", "_gf", "_rg", "_vc")]
 
