@@ -349,7 +349,12 @@ def _tell_forward(node):
 
 
 def accumulate(leaf, g, create_graph):
-    """Add a gradient to `.grad`: in place, so that its identity stays, unless a graph is made."""
+    """Add a gradient to `.grad`: in place, so that its identity stays, unless a graph is made.
+
+    A leaf that has stopped requiring gradients since it was read gets none.
+    """
+    if not leaf._rg:
+        return
     if leaf._grad is None:
         leaf._grad = g
     elif create_graph:

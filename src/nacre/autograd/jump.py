@@ -103,7 +103,7 @@ def by_jump(root, given, meta, keep):
             if g.plan.frees:
                 g.saved = RELEASED
     for leaf, t in results:
-        if leaf._grad is None and leaf._after is None:
+        if leaf._grad is None and leaf._after is None and leaf._rg:
             leaf._grad = t
         else:
             accumulate(leaf, t, False)
