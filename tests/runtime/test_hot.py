@@ -213,3 +213,13 @@ def test_a_bad_index_raises_hot_as_cold(monkeypatch):
             with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
                 x.gather(1, torch.tensor([[5], [0]])).sum().item()
             assert (x + 1.0).sum().item() == 12.0
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 + 3, -(10**30), 10**30])
+def test_integers_that_no_word_holds_are_not_cut(monkeypatch, number):
+    def program():
+        x = torch.ones(3)
+        return x * number, x + number, x.clone().fill_(number), x > number
+
+    agree(monkeypatch, program)
+    assert (torch.ones(1) * number).item() == np.float32(number)

@@ -23,6 +23,7 @@ from nacre.runtime.interpreter import shaped
 from nacre.runtime.memory import ARENA, IDLE, POOL, Places, dense
 
 _ndarray = np.ndarray
+LEAST, MOST = -(2**63), 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -138,8 +139,10 @@ class Hot:
                 words.append((word, x[0]))
             elif x.kind is float:
                 self.floats[word] = x.value
-            else:
+            elif LEAST <= x.value <= MOST:
                 self.words[word] = x.value
+            else:
+                raise NotImplementedError(f"no word holds {x.value}")
         self.cells_of = _getter([out.cell for out in self.outputs])
         self.changed = (*["data"] * len(self.outputs), "stretch")
         self.targets = [
@@ -245,7 +248,10 @@ class Hot:
             for word, i in self.float_words:
                 self.floats[word] = s.numbers[i]
             for word, i in self.int_words:
-                words[word] = s.numbers[i]
+                number = s.numbers[i]
+                if not LEAST <= number <= MOST:  # a word would keep its low bits
+                    return False
+                words[word] = number
             if self.arena_size:
                 if self.arena_size > ARENA.size:
                     ARENA.reserve(self.arena_size)
