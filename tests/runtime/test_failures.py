@@ -12,7 +12,7 @@ import nacre
 from nacre import nn
 from nacre.base import config
 from nacre.ir.node import ROOT
-from nacre.ir.trace import TRACE
+from nacre.ir.trace import TRACE, Stretch
 from nacre.nn import functional as F
 from nacre.runtime import backend
 from nacre.runtime.run import evaluate
@@ -254,6 +254,16 @@ def test_an_exception_from_a_signal_handler_loses_nothing() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert hits > 50
+
+
+def test_a_value_whose_stretch_was_taken_away_says_so() -> None:
+    s = TRACE.stretch
+    y = nacre.ones(3) + 1
+    TRACE.stretch = Stretch()
+    s.close()  # what a signal handler would do that evaluates in the middle of recording
+    with pytest.raises(RuntimeError, match=NO_VALUE):
+        y.tolist()
+    assert (nacre.ones(2) + 1).tolist() == [2.0, 2.0]
 
 
 def test_a_failure_met_in_another_thread() -> None:

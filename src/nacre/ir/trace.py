@@ -108,6 +108,8 @@ class Stretch:
 
     def close(self):
         """Let go of what was recorded: its values are in memory, or lost."""
+        if self.failure is None:
+            self.failure = "RuntimeError: a signal handler evaluated while it was recorded"
         self.cells = self.leaves = self.numbers = self.undo = ()
 
 

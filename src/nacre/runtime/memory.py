@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle, repeat
 from sys import getrefcount
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -109,22 +109,33 @@ class Pool:
     """
 
     def __init__(self, limit=1 << 28):
-        self._rings: WeakValueDictionary = WeakValueDictionary()
+        self._rings: dict = {}  # references without callbacks, in which Ctrl-C would be lost
+        self.most_rings = 64
         self.least = self.limit = limit
         self.bytes = 0
 
     def ring(self, dtype, n) -> Ring:
         """The ring of a dtype and size."""
-        found = self._rings.get((dtype, n))
+        known = self._rings.get((dtype, n))
+        found = None if known is None else known()
         if found is None:
-            found = self._rings[dtype, n] = Ring(dtype, n, self)
+            found = Ring(dtype, n, self)
+            self._rings[dtype, n] = ref(found)
+            if len(self._rings) > self.most_rings:
+                self.most_rings = 64 + 2 * len(self.rings())
         return found
+
+    def rings(self) -> list[Ring]:
+        """The rings that some executable uses; others are forgotten."""
+        found = {key: ring for key, known in self._rings.items() if (ring := known()) is not None}
+        self._rings = {key: self._rings[key] for key in found}
+        return list(found.values())
 
     def grow(self, size):
         """Count a buffer; buffers of rings that died meanwhile are counted until the next trim."""
         self.bytes += size
         if self.bytes > self.limit:
-            self.bytes = sum([ring.trim() for ring in list(self._rings.values())])
+            self.bytes = sum([ring.trim() for ring in self.rings()])
             self.limit = max(self.least, 2 * self.bytes)
 
 
