@@ -9,6 +9,7 @@ records gradients, goes layer by layer. Nothing here keeps a layer or a paramete
 from __future__ import annotations
 
 import weakref
+from operator import call
 
 from nacre.ir.trace import TRACE, Value
 from nacre.nn import functional as F
@@ -30,28 +31,16 @@ class _Layers(Composite):
         pass
 
 
-class _Layer:
-    """What one layer's result depends on: its identity, settings and parameters (as ids)."""
-
-    __slots__ = ("module", "parameters", "settings")
-
-    def __init__(self, module, names):
-        own = module.__dict__
-        values = [(name, own.get(name)) for name in (*names, "_has_hooks", "forward")]
-        self.module = id(module)
-        self.parameters = [(name, id(x)) for name, x in values if isinstance(x, Value)]
-        self.settings = [(name, x) for name, x in values if not isinstance(x, Value)]
-
-
 class Chain:
     """What a Sequential was when its layers were last looked at.
 
-    `code` has (dictionary, name, value) of functions that are called on the way; `run` is None if
-    some layer is not plain. An id is known to be of what it was of: when a layer or a parameter
-    dies, its chain is forgotten.
+    `layers` has for each the id of the module, settings (name, value) and parameters (name, id);
+    no settings if there is a layer of another kind. `functions` are what `gets` of `names` give:
+    the code on the way. `run` is None if some layer is not plain. An id is known to be of what it
+    was of: when a layer or a parameter dies, its chain is forgotten.
     """
 
-    __slots__ = ("__weakref__", "code", "layers", "owner", "refs", "run")
+    __slots__ = ("__weakref__", "functions", "gets", "layers", "names", "owner", "refs", "run")
 
     def __init__(self, owner):
         key = id(owner)
@@ -60,37 +49,32 @@ class Chain:
             _CHAINS.pop(key, None)
 
         self.owner = weakref.ref(owner, forget)
-        self.code = list(_CODE)
-        self.layers = []
-        self.run = None
-        self.refs = []
         modules = tuple(owner._modules.values())
-        plain = bool(modules) and type(owner).__iter__.__module__ == "nacre.nn.containers"
-        for module in modules:
-            plain = self._add(module, forget) and plain
-        if plain and "_makes_new" in type(modules[-1]).__dict__:
+        self.refs = [weakref.ref(module, forget) for module in modules]
+        self.layers = [(id(module), None, ()) for module in modules]
+        self.run = None
+        kinds = dict.fromkeys(map(type, modules))
+        code = [*_CODE]
+        for kind in kinds:
+            code += [(vars(kind), name, vars(kind).get(name)) for name in ("forward", "__call__")]
+        self.gets = [table.get for table, _, _ in code]
+        self.names = [name for _, name, _ in code]
+        self.functions = [function for _, _, function in code]
+        known = modules and all("_reads" in vars(kind) for kind in kinds)
+        if not known or type(owner).__iter__.__module__ != _CONTAINERS:
+            return
+        self.layers = [self._layer(module, forget) for module in modules]
+        plain = all(map(_is_plain, modules)) and all(map(_is_ours, kinds))
+        if plain and "_makes_new" in vars(type(modules[-1])):
             self.run = _Layers("layers", _one_by_one(self.owner))
 
-    def _add(self, module, forget) -> bool:
-        kind = type(module)
+    def _layer(self, module, forget):
         own = module.__dict__
-        names = kind.__dict__.get("_reads")
-        layer = _Layer(module, () if names is None else names)
-        self.layers.append(layer)
-        self.refs.append(weakref.ref(module, forget))
-        self.refs += [weakref.ref(own[name], forget) for name, _ in layer.parameters]
-        if names is None or own.get("_has_hooks") or own.get("inplace") or "forward" in own:
-            return False
-        forward = kind.__dict__.get("forward")
-        for name, function in (("forward", forward), ("__call__", kind.__dict__.get("__call__"))):
-            check = (kind.__dict__, name, function)
-            if check not in self.code:
-                self.code.append(check)
-        return (
-            type(own.get("_parameters")) is Registry
-            and "__call__" not in kind.__dict__
-            and getattr(forward, "__globals__", {}).get("__name__", "").startswith(_HERE)
-        )
+        values = [(name, own.get(name)) for name in type(module)._reads]
+        parameters = [(name, x) for name, x in values if isinstance(x, Value)]
+        self.refs += [weakref.ref(x, forget) for _, x in parameters]
+        settings = tuple([(name, x) for name, x in values if not isinstance(x, Value)])
+        return id(module), settings, tuple([(name, id(x)) for name, x in parameters])
 
     def parameters(self, owner):
         """The parameters that the layers read; None if anything has changed since."""
@@ -98,19 +82,41 @@ class Chain:
         if self.owner() is not owner or len(modules) != len(self.layers):
             return None
         found = []
-        for module, layer in zip(modules, self.layers):  # noqa: B905 - for speed
-            if id(module) != layer.module:
+        for module, (key, settings, parameters) in zip(modules, self.layers):  # noqa: B905
+            if id(module) != key:
                 return None
+            if settings is None:
+                continue
             own = module.__dict__
-            for name, value in layer.settings:
+            if own["_has_hooks"] or "forward" in own:
+                return None
+            for name, value in settings:
                 if own.get(name) is not value:
                     return None
-            for name, key in layer.parameters:
+            for name, key in parameters:
                 value = own.get(name)
                 if id(value) != key:
                     return None
                 found.append(value)
         return found
+
+    def is_current(self) -> bool:
+        """Whether the code on the way is what it was."""
+        return list(map(call, self.gets, self.names)) == self.functions
+
+
+def _is_plain(module) -> bool:
+    own = module.__dict__
+    if own["_has_hooks"] or "forward" in own or own.get("inplace"):
+        return False
+    return type(own["_parameters"]) is Registry
+
+
+def _is_ours(kind) -> bool:
+    """Whether nobody has replaced the code of a kind of layer."""
+    forward = vars(kind).get("forward")
+    home = getattr(forward, "__globals__", {}).get("__name__", "")
+    return "__call__" not in vars(kind) and home.startswith(_LAYERS)
 
 
 def _one_by_one(owner):
@@ -125,7 +131,8 @@ def _one_by_one(owner):
 
 
 _CHAINS: dict[int, Chain] = {}
-_HERE = __name__.rpartition(".")[0] + ".layers."
+_LAYERS = __name__.rpartition(".")[0] + ".layers."
+_CONTAINERS = __name__.rpartition(".")[0] + ".containers"
 
 
 def through(owner, x):
@@ -137,11 +144,9 @@ def through(owner, x):
     if parameters is None:
         chain = _CHAINS[id(owner)] = Chain(owner)
         parameters = chain.parameters(owner)
-    if chain.run is None:
+    if parameters is None or chain.run is None:
         return None
-    for table, name, value in chain.code:
-        if table.get(name) is not value:
-            if (table, name, value) not in _CODE:
-                _CHAINS.pop(id(owner), None)
-            return None
+    if not chain.is_current():
+        _CHAINS.pop(id(owner), None)
+        return None
     return chain.run(x, *parameters)
