@@ -145,11 +145,8 @@ def _owner(array):
     return array
 
 
-def from_numpy(a):
-    """A tensor over the memory of an array."""
-    if not isinstance(a, np.ndarray):
-        fail(TypeError, f"expected np.ndarray (got {type(a).__name__})")
-    d = dtypes.from_numpy(a.dtype)
+def element_strides(a):
+    """The strides of an array in elements; what PyTorch's tensors cannot have is refused."""
     itemsize = a.itemsize
     if any(q < 0 for q in a.strides):
         fail(
@@ -158,7 +155,6 @@ def from_numpy(a):
             "strides are not currently supported. (You can probably work around this by making a "
             "copy of your array  with array.copy().) ",
         )
-    strides = tuple([q // itemsize for q in a.strides])
     if a.size and any(q % itemsize for q in a.strides):
         fail(
             ValueError,
@@ -166,6 +162,16 @@ def from_numpy(a):
             "array "
             "to reallocate the memory.",
         )
+    return tuple([q // itemsize for q in a.strides])
+
+
+def from_numpy(a):
+    """A tensor over the memory of an array."""
+    if not isinstance(a, np.ndarray):
+        fail(TypeError, f"expected np.ndarray (got {type(a).__name__})")
+    d = dtypes.from_numpy(a.dtype)
+    itemsize = a.itemsize
+    strides = element_strides(a)
     span = 1 + sum((n - 1) * q for n, q in zip(a.shape, strides, strict=True)) if a.size else 0
     owner = _owner(a)
     foreign = owner.base is not None or not owner.flags.owndata or type(owner) is not _ndarray

@@ -11,11 +11,12 @@ import numpy as np
 from nacre.base import dtypes
 from nacre.base.dtypes import float64, get_default_dtype, int64, of_number
 from nacre.base.errors import fail
+from nacre.base.shapes import contiguous_strides, preserved_strides
 from nacre.ir.node import meta_of
 from nacre.ir.trace import Storage, Value, in_memory
 from nacre.ops import create
 from nacre.ops.rules import preserved_meta
-from nacre.tensor.cell import array_of, from_numpy
+from nacre.tensor.cell import array_of, element_strides, from_numpy
 from nacre.tensor.device import device as as_device
 from nacre.tensor.out import into
 
@@ -91,6 +92,19 @@ def from_array(array, d=None):
     )
 
 
+def _copied(array, d, strides):
+    """A tensor with the values of an array, its dimensions in memory in the order of `strides`."""
+    shape = array.shape
+    kept = preserved_strides(shape, strides)
+    if kept == contiguous_strides(shape):
+        return from_array(_to(array, d), d)
+    flat = np.empty(array.size, d.np)
+    there = np.lib.stride_tricks.as_strided(flat, shape, [q * flat.itemsize for q in kept])
+    if array.size:
+        there[...] = _to(array, d)
+    return in_memory(Storage(flat, flat), meta_of(shape, d, kept))
+
+
 # ---- from data ----------------------------------------------------------------------------------
 def _check_nesting(data):
     """Raise PyTorch's error where the lengths of nested sequences disagree."""
@@ -155,19 +169,16 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
             UserWarning,
             stacklevel=2,
         )
-        return _finish(from_array(array_of(data), dtype or data._m.dtype), requires_grad)
+        d = dtype or data._m.dtype
+        return _finish(_copied(array_of(data), d, data._m.strides), requires_grad)
     return _finish(_from_data(data, dtype), requires_grad)
 
 
 def _from_data(data, d):
     if isinstance(data, np.ndarray | np.generic):
-        array = np.array(data)
-        found = dtypes.from_numpy(array.dtype)
-        made = from_array(_to(array, d or found), d or found)
-        if not array.size:  # NumPy has strides of its own for what is empty, and PyTorch keeps them
-            strides = tuple([q // array.itemsize for q in array.strides])
-            made._m = made._c.meta = meta_of(array.shape, d or found, strides)
-        return made
+        array = np.asarray(data)
+        d = d or dtypes.from_numpy(array.dtype)
+        return _copied(array, d, element_strides(array))
     if isinstance(data, bool | int | float):
         d = d or of_number(data)
         return from_array(_to(np.array(data), d), d)
