@@ -6,6 +6,7 @@ import math
 
 from nacre.base.errors import fail
 from nacre.ir.trace import long_name
+from nacre.ops.create import zeros_like
 from nacre.ops.elementwise import (
     abs_,
     add,
@@ -88,10 +89,21 @@ prelu = Composite(
         sample(f64(2, 3, 2), f64(3, low=0.1, high=0.5)),
     ],
 )
+leaky_relu_backward = Composite(
+    "leaky_relu_backward",
+    lambda g, x, slope: where(gt(x, 0.0), g, mul(g, slope)),
+    lambda ctx, g: (
+        leaky_relu_backward(g, ctx[1], ctx.numbers[0]) if ctx.needs[0] else None,
+        zeros_like(g) if ctx.needs[1] else None,
+        None,
+    ),
+    ((1,), ()),
+    internal=True,
+)
 leaky_relu = Composite(
     "leaky_relu",
     lambda x, slope: where(gt(x, 0.0), x, mul(x, slope)),
-    lambda ctx, g: (where(gt(ctx[0], 0.0), g, mul(g, ctx.numbers[0])), None),
+    lambda ctx, g: (leaky_relu_backward(g, ctx[0], ctx.numbers[0]), None),
     ((0,),),
     torch=("F.leaky_relu",),
     samples=_samples((0.2,), (-0.5,)),
@@ -149,16 +161,22 @@ log_sigmoid = Composite(
 
 
 # ---- bounded ------------------------------------------------------------------------------------
-def _hardtanh_grad(ctx, g):
-    low, high = ctx.numbers
-    outside = logical_or(le(ctx[0], low), ge(ctx[0], high))
-    return where(outside, 0.0, g), None, None
-
-
+hardtanh_backward = Composite(
+    "hardtanh_backward",
+    lambda g, x, low, high: where(logical_or(le(x, low), ge(x, high)), 0.0, g),
+    lambda ctx, g: (
+        hardtanh_backward(g, ctx[1], *ctx.numbers) if ctx.needs[0] else None,
+        zeros_like(g) if ctx.needs[1] else None,
+        None,
+        None,
+    ),
+    ((1,), ()),
+    internal=True,
+)
 hardtanh = Composite(
     "hardtanh",
     lambda x, low, high: clamp(x, low, high, attrs=(True, True)),
-    _hardtanh_grad,
+    lambda ctx, g: (hardtanh_backward(g, ctx[0], *ctx.numbers), None, None),
     ((0,),),
     torch=("F.hardtanh", "F.relu6"),
     samples=lambda: [

@@ -422,6 +422,8 @@ def check_apart(t, value):
     """Refuse a value that shares any of the written memory."""
     if not isinstance(value, Value) or value._c is not t._c:
         return
+    if value is not t and not value._m.numel:
+        return
     full = t._m.shape == value._m.shape and t._m.strides == value._m.strides
     if value is t or _partly(t, value) or (full and (t._v or 0) == (value._v or 0)):
         _refuse_shared()
@@ -467,7 +469,9 @@ def in_place(t, op, others=(), attrs=None, value=None, history=None):
     if flows:
         check_leaf(t, flows)
     check_writable(t)
-    if history is not fill_tensor_history:
+    if op is elementwise.masked_fill:
+        check_overlap(t, others[:1])  # of the value only the number counts
+    elif history is not fill_tensor_history:
         check_overlap(t, others)
     rule = op if history is None else history
     tracked = flows and rule.grad is not None and t._m.dtype.is_floating_point

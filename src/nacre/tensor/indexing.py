@@ -452,8 +452,9 @@ def put_places(x, indices, value, accumulate):
 def write_places(target, places, value, accumulate=False):
     """Write a number or a tensor at places of a view, or add it there."""
     m = target._m
-    cell.check_apart(target, value)
     if isinstance(value, Value):
+        value = _without_ones(value)
+        cell.check_apart(target, value)
         if value._m.dtype is not m.dtype:
             fail(
                 RuntimeError,
@@ -461,7 +462,6 @@ def write_places(target, places, value, accumulate=False):
                 f"{long_name(m.dtype)} for the destination and {long_name(value._m.dtype)} for the "
                 "source.",
             )
-        value = _without_ones(value)
         sizes = tuple(value._m.shape)
         if not _expands(sizes, places.shape):
             fail(

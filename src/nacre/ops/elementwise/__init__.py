@@ -41,11 +41,11 @@ from nacre.ops.elementwise.compare import (
     ne,
 )
 from nacre.ops.elementwise.copies import cast, clone, copy, to_copy
+from nacre.ops.elementwise.error_function import erf
 from nacre.ops.elementwise.functions import (
     abs_,
     ceil,
     cos,
-    erf,
     exp,
     exp2,
     expm1,

@@ -89,7 +89,10 @@ threshold_backward = Operation(
     "threshold_backward",
     same_type,
     lambda attrs, meta, g, y: np.where(y <= 0, np.zeros((), g.dtype), g),
-    lambda ctx, g: (threshold_backward(g, ctx[1]) if ctx.needs[0] else None, None),
+    lambda ctx, g: (
+        threshold_backward(g, ctx[1]) if ctx.needs[0] else None,
+        zeros_like(g) if ctx.needs[1] else None,
+    ),
     ((1,), ()),
     exact=True,
     scalar=lambda e, g, y: e.select(e.le(y, e.const(0, y)), e.const(0, g), g),
@@ -110,13 +113,6 @@ sigmoid = function(
     ((-1,),),
     lambda e, x: e.sigmoid(x),
     more=("F.sigmoid",),
-)
-erf = function(
-    "erf",
-    lambda x: np.vectorize(math.erf, otypes=[x.dtype])(x) if x.size else x,
-    lambda ctx, g: (mul(g, mul(exp(neg(mul(ctx[0], ctx[0]))), 2 / math.sqrt(math.pi))),),
-    ((0,),),
-    lambda e, x: e.erf(x),
 )
 
 # ---- exponentials and logarithms ----------------------------------------------------------------
