@@ -30,10 +30,6 @@ RECORDS = read()
 COLD = {"NACRE_HOT": "1000000000"}
 
 
-# What is known to differ, and still has to: mending one of these means taking it out.
-KNOWN = {6268: "a gradient that two backwards with create_graph reached counts one write more"}
-
-
 def checksum(observations: list) -> int:
     """Of every bit that a run let see."""
     return zlib.crc32(repr(observations).encode())
@@ -74,8 +70,6 @@ def test_programs_see_what_pytorch_let_them_see(runs: Runs, start: int) -> None:
         observations = runs.side.run(program)
         runs.bits[program.seed] = checksum(observations)
         why = disagreement(record, program, observations)
-        if program.seed in KNOWN:
-            why = None if why is not None else "agrees now: take it out of KNOWN"
         if why is not None:
             failures.append(shown(program, why))
     assert not failures, f"{len(failures)} programs disagree; the first:\n" + "\n".join(
