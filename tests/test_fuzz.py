@@ -10,7 +10,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,38 +40,46 @@ def shown(program: Program, why: str) -> str:
     return f"seed {program.seed}: {why}\n{program.text()}"
 
 
-@dataclass
-class Runs:
-    """The cold runs so far, and the process they were made in."""
+class Pair:
+    """Two processes that run programs at a time, and the checksums of what they let see."""
 
-    side: Side
-    bits: dict[int, int] = field(default_factory=dict)
+    def __init__(self, env: dict[str, str]) -> None:
+        self.sides = [Side(sys.executable, MODULE, env) for _ in range(2)]
+        self.bits: dict[int, int] = {}
 
-    def cold(self, seed: int) -> int:
-        """The checksum of a program's cold run."""
-        if seed not in self.bits:
-            self.bits[seed] = checksum(self.side.run(generate(seed)))
-        return self.bits[seed]
+    def run(self, programs: list[Program], prints: bool = False) -> list[tuple[Program, list]]:
+        """Each program with its observations."""
+
+        def half(k: int) -> list[tuple[Program, list]]:
+            side = self.sides[k]
+            return [(p, side.run(p, p.seed if prints else None)) for p in programs[k::2]]
+
+        with ThreadPoolExecutor(2) as pool:
+            ran = [run for part in pool.map(half, range(2)) for run in part]
+        self.bits.update((p.seed, checksum(observations)) for p, observations in ran)
+        return ran
+
+    def stop(self) -> None:
+        """End the processes."""
+        for side in self.sides:
+            side.stop()
 
 
 @pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    made = Runs(Side(sys.executable, MODULE, COLD))
-    yield made
-    made.side.stop()
+def cold() -> Iterator[Pair]:
+    pair = Pair(COLD)
+    yield pair
+    pair.stop()
 
 
 @pytest.mark.parametrize("start", range(0, len(RECORDS), BLOCK))
-def test_programs_see_what_pytorch_let_them_see(runs: Runs, start: int) -> None:
-    failures = []
-    for record in RECORDS[start : start + BLOCK]:
-        program = generate(record[0])
-        assert program.digest() == record[1], "the generator changed: run tests/fuzz/record.py"
-        observations = runs.side.run(program)
-        runs.bits[program.seed] = checksum(observations)
-        why = disagreement(record, program, observations)
-        if why is not None:
-            failures.append(shown(program, why))
+def test_programs_see_what_pytorch_let_them_see(cold: Pair, start: int) -> None:
+    records = {record[0]: record for record in RECORDS[start : start + BLOCK]}
+    programs = [generate(seed) for seed in records]
+    changed = [p.seed for p in programs if p.digest() != records[p.seed][1]]
+    assert not changed, "the generator changed: run tests/fuzz/record.py"
+    found = [(p, disagreement(records[p.seed], p, seen)) for p, seen in cold.run(programs)]
+    failures = [shown(program, why) for program, why in found if why is not None]
     assert not failures, f"{len(failures)} programs disagree; the first:\n" + "\n".join(
         failures[:2]
     )
@@ -86,23 +94,25 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_bits_do_not_depend_on_how_a_program_is_run(runs: Runs, way: str) -> None:
+def test_bits_do_not_depend_on_how_a_program_is_run(cold: Pair, way: str) -> None:
     env, prints = WAYS[way]
-    side = Side(sys.executable, MODULE, env)
-    failures = []
     share = 12 if "hot" in way else 6
+    programs = [generate(record[0]) for record in RECORDS[list(WAYS).index(way) :: share]]
+    missing = [p for p in programs if p.seed not in cold.bits]
+    if missing:
+        cold.run(missing)
+    pair = Pair(env)
     try:
-        for record in RECORDS[list(WAYS).index(way) :: share]:
-            program = generate(record[0])
-            observations = side.run(program, program.seed if prints else None)
-            if checksum(observations) != runs.cold(program.seed):
-                failures.append(shown(program, "other bits than cold"))
+        pair.run(programs, prints)
     finally:
-        side.stop()
-    assert not failures, f"{len(failures)} programs differ; the first:\n" + "\n".join(failures[:2])
+        pair.stop()
+    other = [p for p in programs if pair.bits[p.seed] != cold.bits[p.seed]]
+    assert not other, f"{len(other)} programs differ; the first:\n" + "\n".join(
+        shown(p, "other bits than cold") for p in other[:2]
+    )
 
 
-@pytest.mark.parametrize("start", range(0, 600, 100))
+@pytest.mark.parametrize("start", range(0, 300, 100))
 def test_gradients_agree_with_finite_differences(start: int) -> None:
     torch = importlib.import_module(MODULE)
     found = [check(torch, seed) for seed in range(start, start + 100)]

@@ -90,6 +90,7 @@ class Var:
     fam: int = 0  # views of one another under autograd; detach and .data start a new family
     mem: int = 0  # by which way the memory is known: PyTorch sees no overlap across from_numpy
     freed: bool = False  # its graph has probably been freed
+    linear: bool = False  # F.linear is in its history: PyTorch's graph has a node more than nacre's
 
     @property
     def shape(self) -> tuple[int, ...]:

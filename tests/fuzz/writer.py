@@ -144,6 +144,7 @@ class Gen:
         kw.setdefault("idx", layout(shape))
         store = self.new_store()
         freed = rg and any(v.freed for v in sources)
+        kw.setdefault("linear", rg and any(v.linear for v in sources))
         return Var(
             self.name(),
             dtype,
@@ -180,9 +181,16 @@ class Gen:
         """After an in-place operation: the family may now require grad."""
         if v.dtype in FLOATS and self.grad_on and any(s.rg for s in sources):
             freed = any(s.freed for s in sources)
+            linear = any(s.linear for s in sources)
             for name, w in self.vars.items():
                 if w.fam == v.fam and not w.np:
-                    self.vars[name] = replace(w, rg=True, leaf=False, freed=w.freed or freed)
+                    self.vars[name] = replace(
+                        w,
+                        rg=True,
+                        leaf=False,
+                        freed=w.freed or freed,
+                        linear=w.linear or linear,
+                    )
 
     # --- driving ----------------------------------------------------------------------------
 

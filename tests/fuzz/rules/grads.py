@@ -122,7 +122,7 @@ def second_derivative(g: Gen) -> bool:
         ]
     ).format(x=x.name)
     v = root(g)
-    if v is not None and g.r.chance(0.3) and not v.freed:
+    if v is not None and g.r.chance(0.3) and not v.freed and not v.linear:
         inner = f"({v.name} * {v.name}).sum()"
         return g.emit(
             f"d, = torch.autograd.grad({inner}, [{x.name}], create_graph=True, allow_unused=True)\n"

@@ -358,7 +358,7 @@ def linear(g: Gen) -> bool:
     b = g.any(lambda v: v.dtype == x.dtype and v.shape == (w.shape[0],))
     bias = f", {b.name}" if b else ""
     sources = [x, w] + ([b] if b else [])
-    v = g.fresh((x.shape[0], w.shape[0]), x.dtype, sources)
+    v = g.fresh((x.shape[0], w.shape[0]), x.dtype, sources, linear=True)
     return g.bind(f"F.linear({x.name}, {w.name}{bias})", v)
 
 
